@@ -1,0 +1,5 @@
+//! tmp
+pub mod ambient;
+pub mod hash;
+pub mod json;
+pub mod secret;

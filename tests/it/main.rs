@@ -13,6 +13,10 @@
 #[cfg(test)]
 mod architecture;
 #[cfg(test)]
+mod harness;
+#[cfg(test)]
 mod offline;
+#[cfg(test)]
+mod protocol;
 #[cfg(test)]
 mod source;

@@ -1,0 +1,4 @@
+//! What several topics share.
+
+pub(crate) mod forgery;
+pub(crate) mod maths;

@@ -392,3 +392,11 @@ fn a_dealer_or_recipient_outside_the_roster_is_no_panic() {
     let opened = deal.open(&table.params, N, &table.encryption[0]);
     assert_eq!(opened.err(), Some(ProtocolError::Count));
 }
+
+#[test]
+fn a_threshold_of_zero_is_no_panic() {
+    let mut table = table();
+    table.params.threshold = 0;
+    let made = deal::make(&table.params, DEALER, &table.secrets[DEALER]);
+    assert_eq!(made.err(), Some(ProtocolError::Count));
+}

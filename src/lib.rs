@@ -5,3 +5,4 @@ pub mod json;
 pub mod secret;
 
 pub mod crypto;
+pub mod wire;

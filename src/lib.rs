@@ -5,4 +5,6 @@ pub mod json;
 pub mod secret;
 
 pub mod crypto;
+
+pub mod protocol;
 pub mod wire;

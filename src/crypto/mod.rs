@@ -16,4 +16,5 @@ pub mod point;
 pub mod polynomial;
 pub mod proof;
 pub mod scalar;
+pub mod sharing;
 pub mod xof;

@@ -7,3 +7,4 @@ pub mod secret;
 pub mod crypto;
 
 pub mod protocol;
+pub mod wire;

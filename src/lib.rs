@@ -3,3 +3,5 @@ pub mod ambient;
 pub mod hash;
 pub mod json;
 pub mod secret;
+
+pub mod crypto;

@@ -5,3 +5,5 @@ pub mod json;
 pub mod secret;
 
 pub mod crypto;
+
+pub mod ethereum;

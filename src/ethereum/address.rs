@@ -21,7 +21,9 @@ pub enum AddressError {
     #[error("an address is 0x and 40 hex characters")]
     Form,
     /// Mixed case, or one case only where the checksum is required, and not the checksummed case.
-    #[error("the letter case of the address is not its ERC-55 checksum; compare it with its source")]
+    #[error(
+        "the letter case of the address is not its ERC-55 checksum; compare it with its source"
+    )]
     Checksum,
     /// All letters upper-case: what no tool writes.
     #[error("the address is all upper-case, so its checksum cannot be checked")]
@@ -84,7 +86,14 @@ impl fmt::Display for Address {
         f.write_str("0x")?;
         digits.chars().zip(nibbles).try_for_each(|(digit, nibble)| {
             let upper = nibble >= 8;
-            fmt::Write::write_char(f, if upper { digit.to_ascii_uppercase() } else { digit })
+            fmt::Write::write_char(
+                f,
+                if upper {
+                    digit.to_ascii_uppercase()
+                } else {
+                    digit
+                },
+            )
         })
     }
 }
@@ -143,7 +152,11 @@ mod tests {
                 _ => b'0',
             };
             let text = String::from_utf8(bytes).unwrap();
-            assert_eq!(Address::parse_eip55(&text), Err(AddressError::Checksum), "{text}");
+            assert_eq!(
+                Address::parse_eip55(&text),
+                Err(AddressError::Checksum),
+                "{text}"
+            );
         }
     }
 
@@ -151,7 +164,10 @@ mod tests {
     fn flags_may_be_lower_case_and_files_may_not() {
         let lower = ERC55[4].to_ascii_lowercase();
         let (address, written) = Address::parse_flag(&lower).unwrap();
-        assert_eq!((address.to_string().as_str(), written), (ERC55[4], Written::LowerCase));
+        assert_eq!(
+            (address.to_string().as_str(), written),
+            (ERC55[4], Written::LowerCase)
+        );
         assert_eq!(address.to_lower_hex(), lower);
         assert_eq!(Address::parse_eip55(&lower), Err(AddressError::Checksum));
         assert!(serde_json::from_str::<Address>(&format!("\"{lower}\"")).is_err());
@@ -164,9 +180,16 @@ mod tests {
     #[test]
     fn other_forms_are_refused() {
         let bare = &ERC55[4][2..];
-        for text in ["", "0x", bare, &format!("0X{bare}"), &format!("0x{bare}0"), &ERC55[4][..41],
-            "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAeé", " 0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"]
-        {
+        for text in [
+            "",
+            "0x",
+            bare,
+            &format!("0X{bare}"),
+            &format!("0x{bare}0"),
+            &ERC55[4][..41],
+            "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAeé",
+            " 0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed",
+        ] {
             assert_eq!(Address::parse_flag(text), Err(AddressError::Form), "{text}");
         }
     }

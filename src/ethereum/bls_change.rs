@@ -29,7 +29,11 @@ impl BlsToExecutionChange {
 
     /// Returns what the withdrawal key signs. Capella, `process_bls_to_execution_change`: under the
     /// genesis fork version, so that it is valid across forks.
-    pub fn signing_root(&self, genesis_fork_version: [u8; 4], genesis_validators_root: &Root) -> SigningRoot {
+    pub fn signing_root(
+        &self,
+        genesis_fork_version: [u8; 4],
+        genesis_validators_root: &Root,
+    ) -> SigningRoot {
         let domain = compute_domain(
             DomainType::BLS_TO_EXECUTION_CHANGE,
             genesis_fork_version,

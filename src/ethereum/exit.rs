@@ -1,6 +1,8 @@
 //! The voluntary exit (consensus-specs, phase 0, with EIP-7044).
 
-use super::signing_root::{DomainType, Root, compute_domain, merkle_root, signing_root, uint_chunk};
+use super::signing_root::{
+    DomainType, Root, compute_domain, merkle_root, signing_root, uint_chunk,
+};
 use crate::crypto::bls::SigningRoot;
 
 /// `VoluntaryExit`.
@@ -20,8 +22,16 @@ impl VoluntaryExit {
 
     /// Returns what a validator key signs. EIP-7044: always under the Capella fork version, so an
     /// exit signed once stays valid for ever.
-    pub fn signing_root(&self, capella_fork_version: [u8; 4], genesis_validators_root: &Root) -> SigningRoot {
-        let domain = compute_domain(DomainType::VOLUNTARY_EXIT, capella_fork_version, genesis_validators_root);
+    pub fn signing_root(
+        &self,
+        capella_fork_version: [u8; 4],
+        genesis_validators_root: &Root,
+    ) -> SigningRoot {
+        let domain = compute_domain(
+            DomainType::VOLUNTARY_EXIT,
+            capella_fork_version,
+            genesis_validators_root,
+        );
         signing_root(&self.object_root(), &domain)
     }
 }

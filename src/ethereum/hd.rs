@@ -13,7 +13,9 @@ pub struct KeyPath(Vec<u32>);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PathError {
     /// Not `m` and then plain decimal steps.
-    #[error("a key path is m/ and then numbers up to 4294967295 between slashes, such as m/12381/3600/0/0/0")]
+    #[error(
+        "a key path is m/ and then numbers up to 4294967295 between slashes, such as m/12381/3600/0/0/0"
+    )]
     Form,
     /// Not under EIP-2334's purpose, or shorter than its four levels, or over 16.
     #[error("a key path has 4 to 16 levels, the first one 12381")]
@@ -39,7 +41,8 @@ impl KeyPath {
             .map(|level| level.parse::<u32>().ok().filter(|n| n.to_string() == level))
             .collect::<Option<_>>()
             .ok_or(PathError::Form)?;
-        if levels.first() != Some(&Self::PURPOSE) || !(4..=Self::MAX_LEVELS).contains(&levels.len()) {
+        if levels.first() != Some(&Self::PURPOSE) || !(4..=Self::MAX_LEVELS).contains(&levels.len())
+        {
             return Err(PathError::Levels);
         }
         Ok(Self(levels))
@@ -48,11 +51,9 @@ impl KeyPath {
     /// Derives the key at this path. The seed has at least 32 bytes (EIP-2333); `None` if not.
     pub fn derive(&self, seed: &[u8]) -> Option<Scalar> {
         let master = bls::derive_master_eip2333(seed)?;
-        Some(
-            self.0
-                .iter()
-                .fold(master, |parent, level| bls::derive_child_eip2333(&parent, *level)),
-        )
+        Some(self.0.iter().fold(master, |parent, level| {
+            bls::derive_child_eip2333(&parent, *level)
+        }))
     }
 }
 
@@ -73,9 +74,18 @@ mod tests {
             assert_eq!(KeyPath::parse(good).unwrap().to_string(), good);
         }
         assert_eq!(KeyPath::signing_key(7).to_string(), "m/12381/3600/7/0/0");
-        for bad in ["", "m", "m/", "12381/3600/0/0", "m/12381/3600/0'/0", "m/12381/3600/00/0",
-            "m/12381/3600/+1/0", "m/12381/3600/4294967296/0", "m/12381/3600/0/0/", "M/12381/3600/0/0"]
-        {
+        for bad in [
+            "",
+            "m",
+            "m/",
+            "12381/3600/0/0",
+            "m/12381/3600/0'/0",
+            "m/12381/3600/00/0",
+            "m/12381/3600/+1/0",
+            "m/12381/3600/4294967296/0",
+            "m/12381/3600/0/0/",
+            "M/12381/3600/0/0",
+        ] {
             assert_eq!(KeyPath::parse(bad), Err(PathError::Form), "{bad}");
         }
         let deep = format!("m/12381{}", "/0".repeat(16));

@@ -20,8 +20,12 @@ use super::hd::{KeyPath, PathError};
 use crate::ambient::{Randomness, RandomnessError};
 use crate::crypto::bls;
 use crate::crypto::scalar::Scalar;
-use crate::json::{Hex, encode_hex};
+use crate::json::Hex;
 use crate::secret::{Passphrase, Secret, SecretBytes, Seed};
+
+mod form;
+
+use form::{CryptoForm, FileForm, hex_array, parse_json};
 
 /// The most bytes of a keystore file; real ones have under 1000.
 pub const MAX_BYTES: usize = 64 * 1024;
@@ -70,7 +74,9 @@ pub enum KeystoreError {
     #[error("the keystore opens, but what it holds is not a BLS secret key")]
     NotASecretKey,
     /// The checksum matches and the secret is another validator's.
-    #[error("the secret key in the keystore has the public key {actual}, not {named} as the keystore says")]
+    #[error(
+        "the secret key in the keystore has the public key {actual}, not {named} as the keystore says"
+    )]
     OtherKey {
         /// The public key of the secret.
         actual: Hex<48>,
@@ -134,11 +140,18 @@ impl Keystore {
         let message = message.expose(Vec::clone);
         let checksum = checksum(&key, &message);
         let keystore = Self {
-            crypto: Crypto { kdf: kdf.clone(), iv, message, checksum },
+            crypto: Crypto {
+                kdf: kdf.clone(),
+                iv,
+                message,
+                checksum,
+            },
             description: Some(description.to_owned()),
             pubkey: Hex(*pubkey),
             path: path.to_string(),
-            uuid: uuid::Builder::from_random_bytes(uuid).into_uuid().to_string(),
+            uuid: uuid::Builder::from_random_bytes(uuid)
+                .into_uuid()
+                .to_string(),
         };
         Ok((keystore, DerivedKey { kdf, key }))
     }
@@ -149,8 +162,9 @@ impl Keystore {
         if file.version != 4 {
             return Err(KeystoreError::Parameter("version is not 4"));
         }
-        let pubkey = hex_array(&file.pubkey)
-            .ok_or(KeystoreError::Parameter("pubkey is not 96 hex characters without 0x"))?;
+        let pubkey = hex_array(&file.pubkey).ok_or(KeystoreError::Parameter(
+            "pubkey is not 96 hex characters without 0x",
+        ))?;
         Ok(Self {
             crypto: Crypto::try_from(file.crypto)?,
             description: file.description,
@@ -216,7 +230,9 @@ impl Keystore {
         let fits = plain.expose(|plain| {
             secret.expose_mut(|out| {
                 let fits = plain.len() == out.len();
-                out.iter_mut().zip(plain).for_each(|(out, byte)| *out = *byte);
+                out.iter_mut()
+                    .zip(plain)
+                    .for_each(|(out, byte)| *out = *byte);
                 fits
             })
         });
@@ -263,8 +279,16 @@ impl Crypto {
 /// A key derivation within our bounds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Kdf {
-    Scrypt { log_n: u8, r: u32, p: u32, salt: Vec<u8> },
-    Pbkdf2 { c: u32, salt: Vec<u8> },
+    Scrypt {
+        log_n: u8,
+        r: u32,
+        p: u32,
+        salt: Vec<u8>,
+    },
+    Pbkdf2 {
+        c: u32,
+        salt: Vec<u8>,
+    },
 }
 
 impl Kdf {
@@ -280,7 +304,12 @@ impl Kdf {
 
     fn standard(choice: KdfChoice, salt: Vec<u8>) -> Self {
         match choice {
-            KdfChoice::Scrypt => Self::Scrypt { log_n: Self::LOG_N, r: Self::R, p: Self::P, salt },
+            KdfChoice::Scrypt => Self::Scrypt {
+                log_n: Self::LOG_N,
+                r: Self::R,
+                p: Self::P,
+                salt,
+            },
             KdfChoice::Pbkdf2 => Self::Pbkdf2 { c: Self::C, salt },
         }
     }
@@ -305,13 +334,14 @@ impl Kdf {
     }
 }
 
-const SCRYPT_BOUNDS: &str =
-    "scrypt parameters are out of bounds: n a power of two from 2, r and p from 1, 128*n*r*p at most 1 GiB";
+const SCRYPT_BOUNDS: &str = "scrypt parameters are out of bounds: n a power of two from 2, r and p from 1, 128*n*r*p at most 1 GiB";
 
 /// ERC-2335, password requirements: NFKD, then without C0, C1 and Delete, then UTF-8.
 fn encode_passphrase(passphrase: &Passphrase) -> Result<Secret<String>, KeystoreError> {
     // No character grows more than twelvefold, so the buffer never moves and leaves no copy.
-    let mut encoded = Secret::new(String::with_capacity(Passphrase::MAX_BYTES.saturating_mul(12)));
+    let mut encoded = Secret::new(String::with_capacity(
+        Passphrase::MAX_BYTES.saturating_mul(12),
+    ));
     passphrase.expose(|text| {
         encoded.expose_mut(|encoded| {
             // `char::is_control` is exactly 0x00-0x1F and 0x7F-0x9F.
@@ -337,7 +367,11 @@ fn apply_cipher(key: &Seed, iv: &[u8; 16], bytes: &mut [u8]) {
 fn checksum(key: &Seed, message: &[u8]) -> [u8; 32] {
     key.expose(|key| {
         let (_, half) = key.split_at(16);
-        Sha256::new().chain_update(half).chain_update(message).finalize().into()
+        Sha256::new()
+            .chain_update(half)
+            .chain_update(message)
+            .finalize()
+            .into()
     })
 }
 
@@ -348,199 +382,10 @@ fn check_public_key(secret: &Seed, pubkey: &[u8; 48]) -> Result<(), KeystoreErro
         .ok_or(KeystoreError::NotASecretKey)?
         .to_bytes();
     if &actual != pubkey {
-        return Err(KeystoreError::OtherKey { actual: Hex(actual), named: Hex(*pubkey) });
+        return Err(KeystoreError::OtherKey {
+            actual: Hex(actual),
+            named: Hex(*pubkey),
+        });
     }
     Ok(())
-}
-
-fn parse_json<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, KeystoreError> {
-    if bytes.len() > MAX_BYTES {
-        return Err(KeystoreError::TooLarge(bytes.len()));
-    }
-    serde_json::from_slice(bytes).map_err(|error| KeystoreError::Invalid(error.to_string()))
-}
-
-fn hex_array<const N: usize>(text: &str) -> Option<[u8; N]> {
-    Hex::parse(&text.to_ascii_lowercase()).map(|Hex(bytes)| bytes)
-}
-
-fn hex_bytes(text: &str) -> Option<Vec<u8>> {
-    let mut bytes = vec![0u8; text.len().div_euclid(2)];
-    crate::json::decode_hex(&text.to_ascii_lowercase(), &mut bytes)?;
-    Some(bytes)
-}
-
-#[derive(Serialize, Deserialize)]
-struct FileForm {
-    crypto: CryptoForm,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    description: Option<String>,
-    pubkey: String,
-    path: String,
-    uuid: String,
-    version: u64,
-}
-
-#[derive(Serialize, Deserialize)]
-struct CryptoForm {
-    kdf: Module<KdfForm>,
-    checksum: Module<ChecksumForm>,
-    cipher: Module<CipherForm>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Module<P> {
-    function: String,
-    params: P,
-    message: String,
-}
-
-#[derive(Serialize, Deserialize, Default)]
-struct KdfForm {
-    dklen: u64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    n: Option<u64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    r: Option<u64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    p: Option<u64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    c: Option<u64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    prf: Option<String>,
-    salt: String,
-}
-
-#[derive(Serialize, Deserialize)]
-struct ChecksumForm {}
-
-#[derive(Serialize, Deserialize)]
-struct CipherForm {
-    iv: String,
-}
-
-impl TryFrom<KdfForm> for (u8, u32, u32) {
-    type Error = KeystoreError;
-
-    /// N, r and p of scrypt, in bounds; N as its logarithm.
-    fn try_from(form: KdfForm) -> Result<Self, KeystoreError> {
-        let bad = || KeystoreError::Parameter(SCRYPT_BOUNDS);
-        let (n, r, p) = (form.n.ok_or_else(bad)?, form.r.ok_or_else(bad)?, form.p.ok_or_else(bad)?);
-        let bytes = [n, r, p].iter().try_fold(128u64, |product, x| product.checked_mul(*x));
-        let in_bounds = bytes.is_some_and(|bytes| bytes <= Kdf::MAX_SCRYPT_BYTES);
-        if !n.is_power_of_two() || n < 2 || r == 0 || p == 0 || !in_bounds {
-            return Err(bad());
-        }
-        let log_n = u8::try_from(n.trailing_zeros()).map_err(|_| bad())?;
-        Ok((log_n, u32::try_from(r).map_err(|_| bad())?, u32::try_from(p).map_err(|_| bad())?))
-    }
-}
-
-impl TryFrom<Module<KdfForm>> for Kdf {
-    type Error = KeystoreError;
-
-    fn try_from(module: Module<KdfForm>) -> Result<Self, KeystoreError> {
-        let parameter = KeystoreError::Parameter;
-        let params = module.params;
-        if params.dklen != 32 {
-            return Err(parameter("dklen is not 32"));
-        }
-        let salt = hex_bytes(&params.salt)
-            .filter(|salt| (1..=Self::MAX_SALT_BYTES).contains(&salt.len()))
-            .ok_or(parameter("salt is not 1 to 64 bytes of hex"))?;
-        match module.function.as_str() {
-            "scrypt" => {
-                let (log_n, r, p) = params.try_into()?;
-                Ok(Self::Scrypt { log_n, r, p, salt })
-            }
-            "pbkdf2" => {
-                if let Some(name) = params.prf.filter(|prf| prf != PRF) {
-                    return Err(KeystoreError::Unsupported { what: "prf", name, supported: PRF });
-                }
-                let c = params
-                    .c
-                    .filter(|c| (1..=Self::MAX_C).contains(c))
-                    .and_then(|c| u32::try_from(c).ok())
-                    .ok_or(parameter("pbkdf2 count c is not 1 to 2^24"))?;
-                Ok(Self::Pbkdf2 { c, salt })
-            }
-            _ => Err(KeystoreError::Unsupported {
-                what: "key derivation",
-                name: module.function,
-                supported: "scrypt or pbkdf2",
-            }),
-        }
-    }
-}
-
-const PRF: &str = "hmac-sha256";
-const CIPHER: &str = "aes-128-ctr";
-const CHECKSUM: &str = "sha256";
-
-impl TryFrom<CryptoForm> for Crypto {
-    type Error = KeystoreError;
-
-    fn try_from(form: CryptoForm) -> Result<Self, KeystoreError> {
-        let supported = |what, name: String, supported: &'static str| {
-            if name == supported {
-                Ok(())
-            } else {
-                Err(KeystoreError::Unsupported { what, name, supported })
-            }
-        };
-        supported("checksum", form.checksum.function, CHECKSUM)?;
-        supported("cipher", form.cipher.function, CIPHER)?;
-        let parameter = KeystoreError::Parameter;
-        Ok(Self {
-            kdf: form.kdf.try_into()?,
-            iv: hex_array(&form.cipher.params.iv).ok_or(parameter("iv is not 16 bytes of hex"))?,
-            message: hex_bytes(&form.cipher.message)
-                .ok_or(parameter("cipher message is not hex"))?,
-            checksum: hex_array(&form.checksum.message)
-                .ok_or(parameter("checksum is not 32 bytes of hex"))?,
-        })
-    }
-}
-
-impl From<&Crypto> for CryptoForm {
-    fn from(crypto: &Crypto) -> Self {
-        let (function, params) = match &crypto.kdf {
-            Kdf::Scrypt { log_n, r, p, salt } => (
-                "scrypt",
-                KdfForm {
-                    n: 1u64.checked_shl(u32::from(*log_n)),
-                    r: Some(u64::from(*r)),
-                    p: Some(u64::from(*p)),
-                    salt: encode_hex(salt),
-                    ..KdfForm::default()
-                },
-            ),
-            Kdf::Pbkdf2 { c, salt } => (
-                "pbkdf2",
-                KdfForm {
-                    c: Some(u64::from(*c)),
-                    prf: Some(PRF.to_owned()),
-                    salt: encode_hex(salt),
-                    ..KdfForm::default()
-                },
-            ),
-        };
-        Self {
-            kdf: Module {
-                function: function.to_owned(),
-                params: KdfForm { dklen: 32, ..params },
-                message: String::new(),
-            },
-            checksum: Module {
-                function: CHECKSUM.to_owned(),
-                params: ChecksumForm {},
-                message: encode_hex(&crypto.checksum),
-            },
-            cipher: Module {
-                function: CIPHER.to_owned(),
-                params: CipherForm { iv: encode_hex(&crypto.iv) },
-                message: encode_hex(&crypto.message),
-            },
-        }
-    }
 }

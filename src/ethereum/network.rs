@@ -33,7 +33,8 @@ pub struct Rules {
     pub gwei_per_token: u64,
 }
 
-const ETHEREUM: Rules = Rules {
+/// The rules of Ethereum and its test networks, and of networks that nothing else is known of.
+pub const ETHEREUM: Rules = Rules {
     minimum: Gwei(1_000_000_000),
     activation: Gwei(32_000_000_000),
     compounding_maximum: Gwei(2_048_000_000_000),
@@ -41,8 +42,8 @@ const ETHEREUM: Rules = Rules {
     gwei_per_token: 1_000_000_000,
 };
 
-/// 1 GNO counts as 32 ETH on the consensus layer.
-const GNOSIS: Rules = Rules {
+/// The rules of Gnosis and its test network: 1 GNO counts as 32 ETH on the consensus layer.
+pub const GNOSIS: Rules = Rules {
     token: "GNO",
     gwei_per_token: 32_000_000_000,
     ..ETHEREUM
@@ -189,7 +190,9 @@ impl Network {
 
     /// Looks a network up by its genesis fork version.
     pub fn by_fork_version(version: [u8; 4]) -> Option<&'static Self> {
-        Self::ALL.iter().find(|network| network.genesis_fork_version == version)
+        Self::ALL
+            .iter()
+            .find(|network| network.genesis_fork_version == version)
     }
 
     /// The network as a plan writes it.
@@ -250,7 +253,8 @@ pub enum NetworkError {
     /// A rehearsal's name without the rehearsal's fork version, or the reverse.
     #[error(
         "the network {name} has the fork version {version}; names that end in \"{}\", and only they, have {}",
-        REHEARSAL_SUFFIX, Hex(Network::REHEARSAL_FORK_VERSION)
+        REHEARSAL_SUFFIX,
+        Hex(Network::REHEARSAL_FORK_VERSION)
     )]
     Rehearsal {
         /// The plan's name.
@@ -287,7 +291,11 @@ impl NetworkSpec {
         if let Some(known) = Network::known(&name) {
             known.must_equal(fork_version, &genesis_validators_root)?;
         } else if let Some(known) = Network::ALL.iter().find(|known| known.has(fork_version)) {
-            return Err(NetworkError::Taken { name, version, known: known.name });
+            return Err(NetworkError::Taken {
+                name,
+                version,
+                known: known.name,
+            });
         }
         Ok(Self {
             name,
@@ -347,7 +355,9 @@ impl NetworkSpec {
     }
 
     fn base_name(&self) -> &str {
-        self.name.strip_suffix(REHEARSAL_SUFFIX).unwrap_or(&self.name)
+        self.name
+            .strip_suffix(REHEARSAL_SUFFIX)
+            .unwrap_or(&self.name)
     }
 }
 
@@ -373,7 +383,12 @@ impl Network {
 
     fn must_equal(&self, fork_version: [u8; 4], root: &[u8; 32]) -> Result<(), NetworkError> {
         let differs = |what, known: String, given: String| {
-            Err(NetworkError::Differs { name: self.name, what, known, given })
+            Err(NetworkError::Differs {
+                name: self.name,
+                what,
+                known,
+                given,
+            })
         };
         if fork_version != self.genesis_fork_version {
             return differs(
@@ -403,7 +418,10 @@ const fn bytes<const N: usize>(text: &str) -> [u8; N] {
         }
     }
     let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    assert!(rest.is_empty() && pairs.len() == N, "a constant has another length");
+    assert!(
+        rest.is_empty() && pairs.len() == N,
+        "a constant has another length"
+    );
     let mut out = [0u8; N];
     let (mut from, mut to): (&[[u8; 2]], &mut [u8]) = (pairs, &mut out);
     while let ([[high, low], pairs @ ..], [byte, bytes @ ..]) = (from, to) {
@@ -425,18 +443,45 @@ mod tests {
             assert_eq!(serde_json::from_str::<NetworkSpec>(&text).unwrap(), spec);
             assert_eq!(spec.known(), Some(network));
             assert_eq!(spec.exit_fork_version(), Some(network.capella_fork_version));
-            assert_eq!(Network::ALL.iter().filter(|n| n.has(network.genesis_fork_version)).count(), 1);
-            assert_eq!(Network::ALL.iter().filter(|n| n.has(network.capella_fork_version)).count(), 1);
+            assert_eq!(
+                Network::ALL
+                    .iter()
+                    .filter(|n| n.has(network.genesis_fork_version))
+                    .count(),
+                1
+            );
+            assert_eq!(
+                Network::ALL
+                    .iter()
+                    .filter(|n| n.has(network.capella_fork_version))
+                    .count(),
+                1
+            );
 
-            let (version, root) = (network.genesis_fork_version, network.genesis_validators_root);
+            let (version, root) = (
+                network.genesis_fork_version,
+                network.genesis_validators_root,
+            );
             let name = network.name.to_owned();
-            let error = NetworkSpec::new(name.clone(), [9, 9, 9, 9], root).unwrap_err().to_string();
-            assert!(error.contains(&name) && error.contains("09090909"), "{error}");
-            let error = NetworkSpec::new(name.clone(), version, [0; 32]).unwrap_err().to_string();
+            let error = NetworkSpec::new(name.clone(), [9, 9, 9, 9], root)
+                .unwrap_err()
+                .to_string();
+            assert!(
+                error.contains(&name) && error.contains("09090909"),
+                "{error}"
+            );
+            let error = NetworkSpec::new(name.clone(), version, [0; 32])
+                .unwrap_err()
+                .to_string();
             assert!(error.contains("genesis validators root"), "{error}");
             for version in [version, network.capella_fork_version] {
-                let error = NetworkSpec::new("devnet-1".into(), version, root).unwrap_err().to_string();
-                assert!(error.contains("devnet-1") && error.contains(&name), "{error}");
+                let error = NetworkSpec::new("devnet-1".into(), version, root)
+                    .unwrap_err()
+                    .to_string();
+                assert!(
+                    error.contains("devnet-1") && error.contains(&name),
+                    "{error}"
+                );
             }
         }
     }
@@ -448,10 +493,18 @@ mod tests {
         assert_eq!((spec.known(), spec.exit_fork_version()), (None, None));
         assert_eq!(spec.rules(), &ETHEREUM);
         assert!(new(&"x".repeat(32)).is_ok());
-        for bad in ["", "Devnet", "dev net", "dev_net", "dévnet", &"x".repeat(33)] {
+        for bad in [
+            "",
+            "Devnet",
+            "dev net",
+            "dev_net",
+            "dévnet",
+            &"x".repeat(33),
+        ] {
             assert_eq!(new(bad), Err(NetworkError::Name), "{bad}");
         }
-        let text = r#"{"name":"devnet","fork_version":"01020304","genesis_validators_root":"00","x":1}"#;
+        let text =
+            r#"{"name":"devnet","fork_version":"01020304","genesis_validators_root":"00","x":1}"#;
         assert!(serde_json::from_str::<NetworkSpec>(text).is_err());
     }
 
@@ -463,8 +516,15 @@ mod tests {
         assert!(spec.is_rehearsal() && !hoodi.spec().is_rehearsal());
         assert_eq!(spec.rehearsal(), spec);
         assert_eq!(spec.known(), Some(hoodi));
-        assert_eq!(spec.exit_fork_version(), Some(Network::REHEARSAL_FORK_VERSION));
-        assert!(Network::ALL.iter().all(|n| !n.has(Network::REHEARSAL_FORK_VERSION)));
+        assert_eq!(
+            spec.exit_fork_version(),
+            Some(Network::REHEARSAL_FORK_VERSION)
+        );
+        assert!(
+            Network::ALL
+                .iter()
+                .all(|n| !n.has(Network::REHEARSAL_FORK_VERSION))
+        );
         let text = serde_json::to_string(&spec).unwrap();
         assert_eq!(serde_json::from_str::<NetworkSpec>(&text).unwrap(), spec);
         for (name, version) in [
@@ -473,9 +533,14 @@ mod tests {
             ("devnet", Network::REHEARSAL_FORK_VERSION),
         ] {
             let refused = NetworkSpec::new(name.into(), version, hoodi.genesis_validators_root);
-            assert!(matches!(refused, Err(NetworkError::Rehearsal { .. })), "{name}");
+            assert!(
+                matches!(refused, Err(NetworkError::Rehearsal { .. })),
+                "{name}"
+            );
         }
-        let longest = NetworkSpec::new("x".repeat(32), [1, 2, 3, 4], [7; 32]).unwrap().rehearsal();
+        let longest = NetworkSpec::new("x".repeat(32), [1, 2, 3, 4], [7; 32])
+            .unwrap()
+            .rehearsal();
         let text = serde_json::to_string(&longest).unwrap();
         assert_eq!(serde_json::from_str::<NetworkSpec>(&text).unwrap(), longest);
     }
@@ -493,9 +558,16 @@ mod tests {
             (2_048_000_000_001, Compounding, false),
             (u64::MAX, Compounding, false),
         ] {
-            assert_eq!(ETHEREUM.check(Gwei(gwei), kind).is_ok(), good, "{gwei} {kind}");
+            assert_eq!(
+                ETHEREUM.check(Gwei(gwei), kind).is_ok(),
+                good,
+                "{gwei} {kind}"
+            );
         }
-        let error = ETHEREUM.check(Gwei(33_000_000_000), Eth1).unwrap_err().to_string();
+        let error = ETHEREUM
+            .check(Gwei(33_000_000_000), Eth1)
+            .unwrap_err()
+            .to_string();
         assert_eq!(
             error,
             "the amount is 33 ETH; a deposit with 0x01 credentials is 1 ETH to 32 ETH"

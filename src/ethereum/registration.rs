@@ -35,7 +35,11 @@ impl ValidatorRegistration {
 
     /// Returns what the validator key signs. Builder-specs: genesis fork version, zero root.
     pub fn signing_root(&self, genesis_fork_version: [u8; 4]) -> SigningRoot {
-        let domain = compute_domain(DomainType::APPLICATION_BUILDER, genesis_fork_version, &[0; 32]);
+        let domain = compute_domain(
+            DomainType::APPLICATION_BUILDER,
+            genesis_fork_version,
+            &[0; 32],
+        );
         signing_root(&self.object_root(), &domain)
     }
 }
@@ -84,12 +88,15 @@ mod message_form {
         deserializer: D,
     ) -> Result<ValidatorRegistration, D::Error> {
         let message = Message::deserialize(deserializer)?;
-        let (fee_recipient, _) = Address::parse_flag(&message.fee_recipient).map_err(de::Error::custom)?;
+        let (fee_recipient, _) =
+            Address::parse_flag(&message.fee_recipient).map_err(de::Error::custom)?;
         let integer = |text: &str| {
             text.parse::<u64>()
                 .ok()
                 .filter(|number| number.to_string() == text)
-                .ok_or_else(|| de::Error::custom("a number is not a plain decimal string of 64 bits"))
+                .ok_or_else(|| {
+                    de::Error::custom("a number is not a plain decimal string of 64 bits")
+                })
         };
         Ok(ValidatorRegistration {
             fee_recipient,
@@ -139,10 +146,15 @@ mod tests {
         let text = serde_json::to_string(&signed).unwrap();
         let expected = format!(
             r#"{{"message":{{"fee_recipient":"0x{}","gas_limit":"60000000","timestamp":"18446744073709551615","pubkey":"0x{}"}},"signature":"0x{}"}}"#,
-            "ab".repeat(20), "01".repeat(48), "02".repeat(96)
+            "ab".repeat(20),
+            "01".repeat(48),
+            "02".repeat(96)
         );
         assert_eq!(text, expected);
-        assert_eq!(serde_json::from_str::<SignedRegistration>(&text).unwrap(), signed);
+        assert_eq!(
+            serde_json::from_str::<SignedRegistration>(&text).unwrap(),
+            signed
+        );
         for (from, to) in [
             ("\"60000000\"", "60000000"),
             ("\"60000000\"", "\"060000000\""),
@@ -153,7 +165,10 @@ mod tests {
         ] {
             let changed = text.replacen(from, to, 1);
             assert_ne!(changed, text);
-            assert!(serde_json::from_str::<SignedRegistration>(&changed).is_err(), "{to}");
+            assert!(
+                serde_json::from_str::<SignedRegistration>(&changed).is_err(),
+                "{to}"
+            );
         }
     }
 }

@@ -40,7 +40,10 @@ pub fn compute_domain(
     let fork_data_root = merkle_root(&[padded(&fork_version), *genesis_validators_root]);
     // Domain(domain_type + fork_data_root[:28])
     let mut domain = [0u8; 32];
-    for (out, byte) in domain.iter_mut().zip(domain_type.0.iter().chain(&fork_data_root)) {
+    for (out, byte) in domain
+        .iter_mut()
+        .zip(domain_type.0.iter().chain(&fork_data_root))
+    {
         *out = *byte;
     }
     Domain(domain)
@@ -60,7 +63,13 @@ pub fn merkle_root(chunks: &[Root]) -> Root {
         let (pairs, _) = layer.as_chunks::<2>();
         layer = pairs
             .iter()
-            .map(|[left, right]| Sha256::new().chain_update(left).chain_update(right).finalize().into())
+            .map(|[left, right]| {
+                Sha256::new()
+                    .chain_update(left)
+                    .chain_update(right)
+                    .finalize()
+                    .into()
+            })
             .collect();
     }
     layer.first().copied().unwrap_or_default()

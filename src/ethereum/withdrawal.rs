@@ -43,7 +43,9 @@ pub struct WithdrawalCredentials(pub [u8; 32]);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CredentialsError {
     /// `BLS_WITHDRAWAL_PREFIX`: withdrawals need one more BLS key and message first.
-    #[error("the withdrawal credentials are of the old form 0x00 (a BLS key), which tools no longer accept")]
+    #[error(
+        "the withdrawal credentials are of the old form 0x00 (a BLS key), which tools no longer accept"
+    )]
     Bls,
     /// A first byte that no validator deposit uses.
     #[error("the withdrawal credentials start with 0x{0:02x}; 0x01 or 0x02 is expected")]
@@ -104,19 +106,28 @@ mod tests {
     #[test]
     fn form_is_the_inverse_of_new() {
         let address = Address([0xab; 20]);
-        for (kind, prefix) in [(CredentialsKind::Eth1, "01"), (CredentialsKind::Compounding, "02")] {
+        for (kind, prefix) in [
+            (CredentialsKind::Eth1, "01"),
+            (CredentialsKind::Compounding, "02"),
+        ] {
             let credentials = WithdrawalCredentials::new(kind, address);
             let text = format!("{prefix}{}{}", "00".repeat(11), "ab".repeat(20));
             assert_eq!(credentials.to_string(), text);
             assert_eq!(credentials.form(), Ok((kind, address)));
-            assert_eq!(serde_json::to_string(&kind).unwrap(), format!("\"0x{prefix}\""));
+            assert_eq!(
+                serde_json::to_string(&kind).unwrap(),
+                format!("\"0x{prefix}\"")
+            );
         }
     }
 
     #[test]
     fn other_forms_are_told_apart() {
         let mut bytes = WithdrawalCredentials::new(CredentialsKind::Eth1, Address([1; 20])).0;
-        for (prefix, why) in [(0x00, CredentialsError::Bls), (0xb0, CredentialsError::Prefix(0xb0))] {
+        for (prefix, why) in [
+            (0x00, CredentialsError::Bls),
+            (0xb0, CredentialsError::Prefix(0xb0)),
+        ] {
             bytes[0] = prefix;
             assert_eq!(WithdrawalCredentials(bytes).form(), Err(why));
         }
@@ -124,7 +135,10 @@ mod tests {
         for at in 1..12 {
             let mut bytes = bytes;
             bytes[at] = 1;
-            assert_eq!(WithdrawalCredentials(bytes).form(), Err(CredentialsError::Padding));
+            assert_eq!(
+                WithdrawalCredentials(bytes).form(),
+                Err(CredentialsError::Padding)
+            );
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::network::{Gwei, NetworkSpec};
+use super::amount::Gwei;
+use super::network::NetworkSpec;
 use super::signing_root::{
     DomainType, Root, bytes_root, compute_domain, merkle_root, signing_root, uint_chunk,
 };

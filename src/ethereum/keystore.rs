@@ -389,3 +389,6 @@ fn check_public_key(secret: &Seed, pubkey: &[u8; 48]) -> Result<(), KeystoreErro
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 //! signs here, and the files of its ecosystem. Nothing in here touches a disk, a clock or a socket.
 
 pub mod address;
+pub mod amount;
 pub mod bls_change;
 pub mod deposit;
 pub mod exit;

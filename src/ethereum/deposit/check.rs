@@ -7,7 +7,8 @@ use super::foreign::{Field, ForeignEntry};
 use super::{DepositData, DepositMessage};
 use crate::crypto::bls::{self, SigningRoot};
 use crate::crypto::point::{G1, G2};
-use crate::ethereum::network::{AmountError, ETHEREUM, GNOSIS, Gwei, Network, NetworkSpec};
+use crate::ethereum::amount::{AmountError, ETHEREUM, GNOSIS, Gwei};
+use crate::ethereum::network::{Network, NetworkSpec};
 use crate::ethereum::withdrawal::{CredentialsError, CredentialsKind, WithdrawalCredentials};
 use crate::json::{Hex, encode_hex};
 
@@ -354,3 +355,6 @@ fn check_together(entries: &[ForeignEntry], findings: &mut Vec<DepositFinding>) 
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,9 +10,10 @@ use crate::crypto::bls::SigningRoot;
 use crate::crypto::point::G1;
 use crate::crypto::sharing::Sharing;
 use crate::ethereum::address::Address;
+use crate::ethereum::amount::Gwei;
 use crate::ethereum::deposit::DepositMessage;
 use crate::ethereum::keystore::KdfChoice;
-use crate::ethereum::network::{Gwei, NetworkSpec};
+use crate::ethereum::network::NetworkSpec;
 use crate::ethereum::registration::ValidatorRegistration;
 use crate::ethereum::withdrawal::{CredentialsKind, WithdrawalCredentials};
 use crate::hash::{Digest, Hasher, Tag};
@@ -206,7 +207,10 @@ struct RegistrationRow {
     timestamp: u64,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if asks for a reference")]
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde's skip_serializing_if asks for a reference"
+)]
 fn is_false(flag: &bool) -> bool {
     !flag
 }
@@ -214,7 +218,8 @@ fn is_false(flag: &bool) -> bool {
 impl Plan {
     /// Reads a plan and makes every check; reports all problems at once.
     pub fn parse(bytes: &[u8]) -> Result<Self, PlanError> {
-        let value = json::parse(bytes, MAX_PLAN_BYTES).map_err(|error| problem(format!("the plan {error}")))?;
+        let value = json::parse(bytes, MAX_PLAN_BYTES)
+            .map_err(|error| problem(format!("the plan {error}")))?;
         Self::from_value(value)
     }
 
@@ -232,12 +237,14 @@ impl Plan {
             None => return Err(problem("this is not a plan: it has no version".into())),
         }
         let canonical = json::canonical_value(&value).map_err(unusable)?;
-        let file: PlanFile = json::decode(&value).map_err(|error| problem(format!("the plan {error}")))?;
+        let file: PlanFile =
+            json::decode(&value).map_err(|error| problem(format!("the plan {error}")))?;
         let mut problems = Vec::new();
         let roster = check_roster(&file, &mut problems);
         check_threshold(&file, &mut problems);
         if !(1..=MAX_CREATED).contains(&file.created) {
-            problems.push("created is not a time between 1970 and the year 9999, in seconds".into());
+            problems
+                .push("created is not a time between 1970 and the year 9999, in seconds".into());
         }
         if file.rehearsal != file.network.is_rehearsal() {
             problems.push(if file.rehearsal {
@@ -251,7 +258,14 @@ impl Plan {
         match roster {
             Some(roster) if problems.is_empty() => {
                 let cid = Hasher::new(Tag::PLAN).bytes(&canonical).finish();
-                Ok(Self { canonical, value, cid, file, roster, validators })
+                Ok(Self {
+                    canonical,
+                    value,
+                    cid,
+                    file,
+                    roster,
+                    validators,
+                })
             }
             _ => Err(PlanError { problems }),
         }
@@ -262,7 +276,10 @@ impl Plan {
         let roster = draft
             .roster
             .iter()
-            .map(|(index, card)| RosterRow { index: *index, card: card.value().clone() })
+            .map(|(index, card)| RosterRow {
+                index: *index,
+                card: card.value().clone(),
+            })
             .collect();
         let file = PlanFile {
             version: PLAN_VERSION,
@@ -283,7 +300,13 @@ impl Plan {
 
     /// Returns what a rehearsal of this plan is made from: the same facts, the fork version of no
     /// chain, other operators.
-    pub fn rehearsal(&self, roster: Vec<(Index, VerifiedCard)>, threshold: u64, size: RehearsalSize, random: [u8; 32]) -> Draft {
+    pub fn rehearsal(
+        &self,
+        roster: Vec<(Index, VerifiedCard)>,
+        threshold: u64,
+        size: RehearsalSize,
+        random: [u8; 32],
+    ) -> Draft {
         let count = size.validators.unwrap_or(self.validators.len());
         Draft {
             name: self.file.name.clone(),
@@ -291,7 +314,13 @@ impl Plan {
             network: self.file.network.rehearsal(),
             threshold,
             roster,
-            validators: self.validators.iter().cycle().take(count).cloned().collect(),
+            validators: self
+                .validators
+                .iter()
+                .cycle()
+                .take(count)
+                .cloned()
+                .collect(),
             keystores: self.file.keystores,
             danger_low_threshold: self.file.danger_low_threshold,
             random,
@@ -377,7 +406,10 @@ impl Plan {
             (false, false) => {}
         }
         if spare < bears {
-            warnings.push(Warning::HighThreshold { missing: bears, spare });
+            warnings.push(Warning::HighThreshold {
+                missing: bears,
+                spare,
+            });
         }
         if n < 4 {
             warnings.push(Warning::FewOperators(n));
@@ -410,7 +442,8 @@ impl Plan {
             .zip(sharing.group_keys())
             .map(|(validator, key)| {
                 let deposits = validator.deposit_messages(key).into_iter();
-                let deposits = deposits.map(|message| message.signing_root(self.network().fork_version()));
+                let deposits =
+                    deposits.map(|message| message.signing_root(self.network().fork_version()));
                 let registration = validator
                     .registration_message(key)
                     .map(|message| message.signing_root(self.network().fork_version()));
@@ -448,7 +481,9 @@ impl Validator {
 
     /// How many messages its key signs in the ceremony.
     pub fn message_count(&self) -> usize {
-        self.deposits.len().saturating_add(usize::from(self.registration.is_some()))
+        self.deposits
+            .len()
+            .saturating_add(usize::from(self.registration.is_some()))
     }
 }
 
@@ -473,7 +508,9 @@ pub fn default_threshold(operators: usize) -> usize {
 }
 
 fn problem(text: String) -> PlanError {
-    PlanError { problems: vec![text] }
+    PlanError {
+        problems: vec![text],
+    }
 }
 
 fn unusable(error: JsonError) -> PlanError {
@@ -483,7 +520,11 @@ fn unusable(error: JsonError) -> PlanError {
 fn check_roster(file: &PlanFile, problems: &mut Vec<String>) -> Option<Roster> {
     let before = problems.len();
     let mut operators = Vec::new();
-    for row in file.roster.iter().take(Roster::MAX_OPERATORS.saturating_add(1)) {
+    for row in file
+        .roster
+        .iter()
+        .take(Roster::MAX_OPERATORS.saturating_add(1))
+    {
         match VerifiedCard::from_value(&row.card) {
             Ok(card) => operators.push((row.index, card)),
             Err(error) => problems.push(format!("the card of operator {}: {error}", row.index)),
@@ -512,7 +553,10 @@ fn check_threshold(file: &PlanFile, problems: &mut Vec<String>) {
                 ));
             }
         }
-        _ => problems.push(format!("the threshold is {}, more than the {n} operators", file.threshold)),
+        _ => problems.push(format!(
+            "the threshold is {}, more than the {n} operators",
+            file.threshold
+        )),
     }
 }
 
@@ -521,8 +565,10 @@ fn check_validators(file: &PlanFile, problems: &mut Vec<String>) -> Vec<Validato
         problems.push("the plan has no validator".into());
     }
     let rules = file.network.rules();
-    let address = |text: &str, what: &str, v: usize, problems: &mut Vec<String>| {
-        match Address::parse_eip55(text) {
+    let address =
+        |text: &str, what: &str, v: usize, problems: &mut Vec<String>| match Address::parse_eip55(
+            text,
+        ) {
             Ok(address) if !address.is_zero() => Some(address),
             Ok(_) => {
                 problems.push(format!("validator {v}: the {what} is the zero address"));
@@ -532,8 +578,7 @@ fn check_validators(file: &PlanFile, problems: &mut Vec<String>) -> Vec<Validato
                 problems.push(format!("validator {v}: the {what} {error}"));
                 None
             }
-        }
-    };
+        };
     let mut validators = Vec::with_capacity(file.validators.len());
     for (v, row) in file.validators.iter().enumerate() {
         let withdrawal = address(&row.withdrawal_address, "withdrawal address", v, problems);
@@ -597,13 +642,25 @@ fn check_sizes(file: &PlanFile, problems: &mut Vec<String>) {
     const HEAD: usize = 2048;
     let (n, m) = (file.roster.len(), file.validators.len());
     let t = usize::try_from(file.threshold).unwrap_or(usize::MAX);
-    let row = |count: usize, item: usize| count.saturating_mul(item.saturating_add(3)).saturating_add(3);
-    let deal = row(t, 96).saturating_add(row(n, 64)).saturating_mul(m).saturating_add(HEAD);
+    let row = |count: usize, item: usize| {
+        count
+            .saturating_mul(item.saturating_add(3))
+            .saturating_add(3)
+    };
+    let deal = row(t, 96)
+        .saturating_add(row(n, 64))
+        .saturating_mul(m)
+        .saturating_add(HEAD);
     let signatures = file.validators.iter().fold(0usize, |sum, validator| {
-        let count = validator.deposits.len().saturating_add(usize::from(validator.registration.is_some()));
+        let count = validator
+            .deposits
+            .len()
+            .saturating_add(usize::from(validator.registration.is_some()));
         sum.saturating_add(row(count, 192))
     });
-    let confirm = signatures.saturating_add(n.saturating_mul(256)).saturating_add(HEAD);
+    let confirm = signatures
+        .saturating_add(n.saturating_mul(256))
+        .saturating_add(HEAD);
     for (what, size) in [("deal", deal), ("confirm", confirm)] {
         if size > MAX_ENVELOPE_BYTES {
             problems.push(format!(

@@ -6,10 +6,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::crypto::feldman::check_shares;
 use crate::crypto::point::G1;
 use crate::crypto::scalar::Scalar;
 use crate::crypto::sharing::Sharing;
-use crate::hash::Digest;
+use crate::hash::{Digest, Hasher, Tag};
 use crate::json::{self, Hex};
 use crate::protocol::confirm::SeenDeal;
 use crate::secret::{Secret, SecretBytes};
@@ -70,7 +71,12 @@ impl OwnShares {
             polynomials: self
                 .sharing
                 .polynomials()
-                .map(|polynomial| polynomial.iter().map(|point| Hex(point.to_bytes())).collect())
+                .map(|polynomial| {
+                    polynomial
+                        .iter()
+                        .map(|point| Hex(point.to_bytes()))
+                        .collect()
+                })
                 .collect(),
         };
         let line = json::canonical(&facts).map_err(|error| SharesError(error.to_string()))?;
@@ -82,7 +88,9 @@ impl OwnShares {
             blob.extend_from_slice(&line);
             blob.push(b'\n');
             for share in &self.shares {
-                share.to_bytes().expose(|bytes| blob.extend_from_slice(bytes));
+                share
+                    .to_bytes()
+                    .expose(|bytes| blob.extend_from_slice(bytes));
             }
         });
         Ok(blob)
@@ -95,7 +103,10 @@ impl OwnShares {
 
     fn read(bytes: &[u8]) -> Result<Self, SharesError> {
         let damaged = |what: &str| SharesError(what.to_owned());
-        let end = bytes.iter().position(|byte| *byte == b'\n').ok_or_else(|| damaged("no facts"))?;
+        let end = bytes
+            .iter()
+            .position(|byte| *byte == b'\n')
+            .ok_or_else(|| damaged("no facts"))?;
         let (line, rest) = bytes.split_at(end);
         let facts: Facts = json::parse_canonical(line, MAX_BYTES)
             .and_then(|value| json::decode(&value))
@@ -103,14 +114,25 @@ impl OwnShares {
         if facts.version != VERSION || facts.epoch != 0 {
             return Err(damaged("they are of another version of conclave"));
         }
-        let encoded: Vec<[u8; 48]> = facts.polynomials.iter().flatten().map(|point| point.0).collect();
-        let points = G1::from_bytes_many(&encoded).map_err(|(_, error)| SharesError(error.to_string()))?;
+        let encoded: Vec<[u8; 48]> = facts
+            .polynomials
+            .iter()
+            .flatten()
+            .map(|point| point.0)
+            .collect();
+        let points =
+            G1::from_bytes_many(&encoded).map_err(|(_, error)| SharesError(error.to_string()))?;
         let threshold = usize::try_from(facts.threshold).map_err(|_| damaged("no threshold"))?;
-        if facts.polynomials.iter().any(|polynomial| polynomial.len() != threshold) {
+        if facts
+            .polynomials
+            .iter()
+            .any(|polynomial| polynomial.len() != threshold)
+        {
             return Err(damaged("a polynomial has another degree"));
         }
-        let position = facts.indices.iter().position(|index| *index == facts.index);
-        let position = position.ok_or_else(|| damaged("the own index is missing"))?;
+        if !facts.indices.contains(&facts.index) {
+            return Err(damaged("the own index is missing"));
+        }
         let sharing = Sharing::from_polynomials(threshold, facts.indices, points)
             .map_err(|error| SharesError(error.to_string()))?;
         let (chunks, odd) = rest.get(1..).unwrap_or_default().as_chunks::<32>();
@@ -122,11 +144,15 @@ impl OwnShares {
             .map(Scalar::from_bytes)
             .collect::<Option<Vec<_>>>()
             .ok_or_else(|| damaged("a share is not a scalar"))?;
-        let matches = shares
-            .iter()
-            .zip(sharing.shares_of(position))
-            .all(|(share, public)| G1::generator_times(share).as_ref() == Some(public));
-        if !matches {
+        // Weights from the whole blob: whoever damaged it could not choose them.
+        let seed = Hasher::new(Tag::AUDIT_SHARES).bytes(bytes).finish();
+        if !check_shares(
+            facts.index,
+            &shares,
+            sharing.coefficients(),
+            threshold,
+            seed.as_bytes(),
+        ) {
             return Err(damaged("a share is not the secret of its public share"));
         }
         Ok(Self {
@@ -154,7 +180,10 @@ mod tests {
             cid: Digest::from_bytes([1; 32]),
             index: 7,
             transcript: Digest::from_bytes([2; 32]),
-            deals: vec![SeenDeal { payload: Digest::from_bytes([3; 32]), signature: Hex([4; 64]) }],
+            deals: vec![SeenDeal {
+                payload: Digest::from_bytes([3; 32]),
+                signature: Hex([4; 64]),
+            }],
             sharing: Sharing::from_polynomials(2, vec![1, 7, 9], points).unwrap(),
             shares: secrets.iter().map(|f| f.evaluate(7)).collect(),
         }
@@ -164,7 +193,10 @@ mod tests {
     fn a_blob_comes_back_whole() {
         let own = own();
         let read = OwnShares::from_blob(&own.to_blob().unwrap()).unwrap();
-        assert_eq!((read.cid, read.index, read.transcript), (own.cid, own.index, own.transcript));
+        assert_eq!(
+            (read.cid, read.index, read.transcript),
+            (own.cid, own.index, own.transcript)
+        );
         assert_eq!(read.sharing, own.sharing);
         assert_eq!(read.shares, own.shares);
         assert_eq!(read.deals, own.deals);

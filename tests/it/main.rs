@@ -16,3 +16,9 @@ mod architecture;
 mod offline;
 #[cfg(test)]
 mod source;
+#[cfg(test)]
+mod vectors;
+#[cfg(test)]
+mod vectors_bls;
+#[cfg(test)]
+mod vectors_ethereum;

@@ -3,12 +3,13 @@
 //! No I/O, no clock: bytes come in, verdicts and next steps go out. Messages are read from the board
 //! one at a time, whoever holds them.
 
-//pub mod evidence;
-//pub mod flow;
-//pub mod outcome;
+pub mod evidence;
+pub mod flow;
+pub mod outcome;
 pub mod plan;
-//pub mod session;
+pub mod session;
 pub mod shares;
+pub mod step;
 
 /// Reads the messages of a board, one at a time, by the id that they were registered under.
 pub trait Messages {

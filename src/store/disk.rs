@@ -270,19 +270,7 @@ impl Disk for RealDisk {
             return Err(DiskError::AlreadyExists(path.to_owned()));
         }
         let temporary = Temporary::write(path, bytes, access)?;
-        match fs::hard_link(&temporary.0, path) {
-            Ok(()) => {}
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                return Err(DiskError::AlreadyExists(path.to_owned()));
-            }
-            // No hard links here.
-            Err(_) if self.kind(path)?.is_some() => {
-                return Err(DiskError::AlreadyExists(path.to_owned()));
-            }
-            Err(_) => {
-                fs::rename(&temporary.0, path).map_err(|error| explain("write", path, &error))?;
-            }
-        }
+        name_once(&temporary.0, path, |from, to| fs::hard_link(from, to))?;
         drop(temporary);
         sync_directory(parent(path))
     }
@@ -457,6 +445,23 @@ impl Drop for Temporary {
     }
 }
 
+/// Gives a file its name without taking the name from another file; see [`Disk::create`].
+fn name_once(
+    from: &Path,
+    to: &Path,
+    link: impl FnOnce(&Path, &Path) -> io::Result<()>,
+) -> Result<(), DiskError> {
+    match link(from, to) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            Err(DiskError::AlreadyExists(to.to_owned()))
+        }
+        // No hard links here.
+        Err(_) if RealDisk.kind(to)?.is_some() => Err(DiskError::AlreadyExists(to.to_owned())),
+        Err(_) => fs::rename(from, to).map_err(|error| explain("write", to, &error)),
+    }
+}
+
 fn raw_list(directory: &Path) -> Result<Vec<Entry>, DiskError> {
     let failed = |error: io::Error| explain("list", directory, &error);
     let mut entries = Vec::new();
@@ -568,5 +573,57 @@ fn explain(action: &'static str, path: &Path, error: &io::Error) -> DiskError {
             path,
             reason: error.to_string(),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_tell_a_full_disk_from_a_read_only_one() {
+        let path = Path::new("/stick/a.json");
+        let said = |kind| explain("write", path, &io::Error::from(kind));
+        assert_eq!(said(ErrorKind::StorageFull), DiskError::Full(path.into()));
+        assert_eq!(said(ErrorKind::QuotaExceeded), DiskError::Full(path.into()));
+        let read_only = said(ErrorKind::ReadOnlyFilesystem);
+        assert_eq!(read_only, DiskError::ReadOnly(path.into()));
+        assert_eq!(
+            read_only.to_string(),
+            "cannot write /stick/a.json: the file system is read-only; nothing was written"
+        );
+        assert!(
+            said(ErrorKind::PermissionDenied)
+                .to_string()
+                .starts_with("cannot write /stick/a.json: ")
+        );
+    }
+
+    #[test]
+    fn without_hard_links_a_file_is_renamed_and_still_replaces_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let (from, to) = (directory.path().join("from"), directory.path().join("to"));
+        let no_links = |_: &Path, _: &Path| Err(io::Error::from(ErrorKind::PermissionDenied));
+        fs::write(&from, b"first").unwrap();
+        name_once(&from, &to, no_links).unwrap();
+        assert_eq!(fs::read(&to).unwrap(), b"first");
+        assert!(!from.exists());
+
+        fs::write(&from, b"second").unwrap();
+        assert_eq!(
+            name_once(&from, &to, no_links),
+            Err(DiskError::AlreadyExists(to.clone()))
+        );
+        assert_eq!(fs::read(&to).unwrap(), b"first");
+    }
+
+    #[test]
+    fn a_file_system_that_cannot_sync_directories_is_tolerated_and_a_failing_one_is_not() {
+        let path = Path::new("/stick");
+        let tolerated = |kind| tolerate("write through", path, &io::Error::from(kind)).is_ok();
+        assert!(tolerated(ErrorKind::InvalidInput));
+        assert!(tolerated(ErrorKind::Unsupported));
+        assert!(!tolerated(ErrorKind::Other));
+        assert!(!tolerated(ErrorKind::StorageFull));
     }
 }

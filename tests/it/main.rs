@@ -1,1 +1,28 @@
+//! The integration tests: one binary, one file a topic. `architecture` checks that none is forgotten.
+//!
+//! Each module is marked as test code: there, and only there, the lints let a helper unwrap and index.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests read the source tree, the vectors and what they wrote themselves"
+)]
+#![expect(
+    clippy::arithmetic_side_effects,
+    reason = "test arithmetic: an overflow is a failed test"
+)]
 
+#[cfg(test)]
+mod architecture;
+#[cfg(test)]
+mod courier_folder;
+#[cfg(test)]
+mod disk;
+#[cfg(test)]
+mod harness;
+#[cfg(test)]
+mod home;
+#[cfg(test)]
+mod offline;
+#[cfg(test)]
+mod source;
+#[cfg(test)]
+mod vault;

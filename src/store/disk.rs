@@ -16,92 +16,15 @@ use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+mod error;
+
+pub use error::{DiskError, Kind};
+
 /// The most entries that [`Disk::list`] returns; a directory with more is refused.
 pub const MAX_ENTRIES: usize = 100_000;
 
 const TEMPORARY_PREFIX: &str = ".tmp-";
 const TEMPORARY_SUFFIX: &str = "-conclave";
-
-/// Why a disk operation failed. Each message names the file and says what still holds.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum DiskError {
-    /// Nothing stands under this path.
-    #[error("{} does not exist", .0.display())]
-    NotFound(PathBuf),
-    /// Something stands there already, and nothing is ever overwritten.
-    #[error("{} exists already; it was left as it is", .0.display())]
-    AlreadyExists(PathBuf),
-    /// A file stands there already with other bytes than the ones to be stored.
-    #[error("{} exists already with other contents; it was left as it is", .0.display())]
-    Differs(PathBuf),
-    /// The file system is mounted read-only.
-    #[error("cannot write {}: the file system is read-only; nothing was written", .0.display())]
-    ReadOnly(PathBuf),
-    /// No space, or a quota is used up.
-    #[error("cannot write {}: the disk is full; nothing was written under that name", .0.display())]
-    Full(PathBuf),
-    /// More bytes than this kind of file may have.
-    #[error("{} is {actual} bytes long; the limit is {limit}", path.display())]
-    TooLarge {
-        /// The file.
-        path: PathBuf,
-        /// Bytes found.
-        actual: u64,
-        /// Bytes allowed.
-        limit: u64,
-    },
-    /// More entries than [`MAX_ENTRIES`].
-    #[error("{} holds more than {MAX_ENTRIES} files", .0.display())]
-    TooMany(PathBuf),
-    /// A symbolic link, directory or device where a regular file, or a real directory, is needed.
-    #[error("{} is {kind}; it was not opened", path.display())]
-    NotRegular {
-        /// The path.
-        path: PathBuf,
-        /// What it is.
-        kind: Kind,
-    },
-    /// Another process holds the lock.
-    #[error("another conclave process is using this home ({}); nothing was changed", .0.display())]
-    Locked(PathBuf),
-    /// Anything else the operating system said.
-    #[error("cannot {action} {}: {reason}", path.display())]
-    Other {
-        /// What was tried: a verb.
-        action: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// The system's words.
-        reason: String,
-    },
-}
-
-/// What stands under a path; symbolic links are never followed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// A regular file.
-    File,
-    /// A directory.
-    Directory,
-    /// A symbolic link.
-    Symlink,
-    /// A device, pipe or socket.
-    Special,
-    /// Anything whose name is not UTF-8; conclave never makes such names and skips them.
-    Unnameable,
-}
-
-impl std::fmt::Display for Kind {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Kind::File => "a regular file",
-            Kind::Directory => "a directory",
-            Kind::Symlink => "a symbolic link",
-            Kind::Special => "a device, pipe or socket",
-            Kind::Unnameable => "a file whose name is not UTF-8",
-        })
-    }
-}
 
 /// One entry of a directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,8 +54,8 @@ pub struct DiskLock {
 
 /// The operations on files that conclave needs.
 ///
-/// A call that fails has changed nothing under the names it was given, except where it says so. A
-/// process that dies inside a call leaves at most a temporary file, which [`Disk::list`] hides and
+/// A call that fails has changed nothing under the names it was given, except where it says so, and
+/// except that "cannot write through" means: done, but a power cut may still undo it. A process that dies inside a call leaves at most a temporary file, which [`Disk::list`] hides and
 /// [`Disk::clean_temporaries`] removes.
 pub trait Disk: Send + Sync + Debug {
     /// Reads a regular file of at most `limit` bytes.

@@ -90,6 +90,9 @@ pub enum HomeError {
         /// Its version.
         version: u32,
     },
+    /// The path ends in `.`, `..` or is a root, so that nothing can be built beside it.
+    #[error("{} does not end in a name; give the new home's directory by its name", .0.display())]
+    Nameless(PathBuf),
     /// Our own code named a file outside of the home.
     #[error("{0} is not a name inside of a home")]
     Name(String),
@@ -447,7 +450,7 @@ fn refuse_standing(disk: &dyn Disk, root: &Path) -> Result<(), HomeError> {
 fn building_directory(root: &Path) -> Result<PathBuf, HomeError> {
     let name = root
         .file_name()
-        .ok_or_else(|| HomeError::Occupied(root.to_owned()))?;
+        .ok_or_else(|| HomeError::Nameless(root.to_owned()))?;
     let mut building = std::ffi::OsString::from(".tmp-");
     building.push(name);
     building.push("-conclave");

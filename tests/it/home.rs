@@ -297,6 +297,11 @@ fn no_name_leads_out_of_a_home() {
             HomeError::Name(name.to_owned())
         );
     }
+    let nameless = place.path().join("nowhere/..");
+    assert_eq!(
+        create(real(), &nameless).unwrap_err(),
+        HomeError::Nameless(nameless)
+    );
     assert!(home.put_public("a/b-1.json", b"x").unwrap());
     assert!(!home.put_public("a/b-1.json", b"x").unwrap());
     assert_eq!(home.get_public("a/b-1.json", 1).unwrap().unwrap(), b"x");
@@ -382,25 +387,37 @@ fn a_card_that_exists_has_its_secret_until_it_is_spent() {
                 .unwrap()
                 .ct_eq(&ceremony())
         );
-        drop(home);
+    });
+    assert!(deaths > 15, "{deaths}");
+}
 
-        // Spending, on what is left of the dying disk's life if it still lives.
-        let step = disk.touched().len() as u64 % 7;
-        let dying = FaultDisk::dying(step, Death::After);
-        let _ = open(dying, &root).and_then(|home| home.spend_card(&KEY));
+#[test]
+fn spending_killed_anywhere_ends_with_a_tombstone_without_a_secret() {
+    let deaths = at_every_death(&Death::SOUND, |disk| {
+        let place = tempfile::tempdir().unwrap();
+        let root = place.path().join("home");
+        let ceremony = || Secret::new(CEREMONY);
+        let home = create(real(), &root).unwrap();
+        home.put_card(b"card", &KEY, &ceremony()).unwrap();
+        drop(home);
+        let spent = open(disk.clone(), &root).and_then(|home| home.spend_card(&KEY));
+        assert_eq!(spent.is_ok(), !disk.died());
+
         let home = open(real(), &root).unwrap();
         home.spend_card(&KEY).unwrap();
         home.spend_card(&KEY).unwrap();
-        assert!(home.cards().unwrap()[0].spent);
-        assert!(home.ceremony_secret(&KEY).unwrap().is_none());
+        let card = home.cards().unwrap().remove(0);
+        assert_eq!(
+            (card.bytes.as_slice(), card.spent),
+            (b"card".as_slice(), true)
+        );
         assert!(matches!(
-            home.put_card(b"{\"card\":1}", &KEY, &ceremony())
-                .unwrap_err(),
+            home.put_card(b"card", &KEY, &ceremony()).unwrap_err(),
             HomeError::Spent(_)
         ));
         assert!(home.ceremony_secret(&KEY).unwrap().is_none());
     });
-    assert!(deaths > 15, "{deaths}");
+    assert_eq!(deaths, 9);
 }
 
 #[test]

@@ -2,8 +2,8 @@
 //! medium. What survives lies on the real disk below, for the next process to find.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 
 use conclave::store::disk::{Access, Disk, DiskError, DiskLock, Entry, Kind, RealDisk};
 
@@ -42,7 +42,6 @@ pub(crate) struct FaultDisk {
     fault: Fault,
     steps: AtomicU64,
     dead: AtomicBool,
-    touched: Mutex<Vec<PathBuf>>,
 }
 
 impl FaultDisk {
@@ -51,7 +50,6 @@ impl FaultDisk {
             fault,
             steps: AtomicU64::new(0),
             dead: AtomicBool::new(false),
-            touched: Mutex::new(Vec::new()),
         })
     }
 
@@ -78,11 +76,6 @@ impl FaultDisk {
     /// Whether the fatal operation was reached.
     pub(crate) fn died(&self) -> bool {
         self.dead.load(Ordering::SeqCst)
-    }
-
-    /// What was created or removed, in this order.
-    pub(crate) fn touched(&self) -> Vec<PathBuf> {
-        self.touched.lock().unwrap().clone()
     }
 
     fn alive(&self) -> Result<(), DiskError> {
@@ -132,7 +125,6 @@ impl FaultDisk {
             }
             _ => {}
         }
-        self.touched.lock().unwrap().push(path.to_owned());
         act()
     }
 }

@@ -30,3 +30,7 @@ pub mod protocol;
 pub mod wire;
 
 pub mod ceremony;
+
+pub mod store;
+
+pub mod courier;

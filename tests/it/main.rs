@@ -13,9 +13,19 @@
 #[cfg(test)]
 mod architecture;
 #[cfg(test)]
+mod courier_folder;
+#[cfg(test)]
+mod disk;
+#[cfg(test)]
+mod harness;
+#[cfg(test)]
+mod home;
+#[cfg(test)]
 mod offline;
 #[cfg(test)]
 mod source;
+#[cfg(test)]
+mod vault;
 #[cfg(test)]
 mod vectors;
 #[cfg(test)]

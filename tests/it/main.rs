@@ -2,8 +2,8 @@
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
-    clippy::indexing_slicing,
     clippy::print_stdout,
+    clippy::arithmetic_side_effects,
     clippy::disallowed_methods,
     reason = "helpers of tests may stop a test, say what ran, and read vectors from disk"
 )]

@@ -260,7 +260,16 @@ fn deposit_files_of_other_tools_pass_and_are_reproduced() {
             entries += 1;
         }
     }
-    println!("{entries} deposits of four files");
+    // Two ceremonies of another distributed key generation.
+    for ceremony in ["n4-1validator", "n7-1validator"] {
+        let folder = folder.join("ssv/ssv-dkg/ceremonies").join(ceremony);
+        for validator in std::fs::read_dir(folder).unwrap() {
+            let file = load(validator.unwrap().path().join("deposit_data.json"));
+            assert_eq!(findings(&file, None), [], "{ceremony}");
+            entries += array(&file).len();
+        }
+    }
+    println!("{entries} deposits of six files");
 }
 
 #[test]
@@ -381,7 +390,7 @@ fn changed_keystores_are_refused_for_the_right_reason() {
             &scrypt,
             "/crypto/cipher/function",
             json!("aes-256-ctr"),
-            "aes-128-ctr is supported",
+            "than aes-128-ctr",
         ),
         (
             &scrypt,
@@ -393,13 +402,13 @@ fn changed_keystores_are_refused_for_the_right_reason() {
             &scrypt,
             "/crypto/checksum/function",
             json!("keccak"),
-            "sha256 is supported",
+            "than sha256",
         ),
         (
             &scrypt,
             "/crypto/kdf/function",
             json!("argon2id"),
-            "scrypt or pbkdf2 is supported",
+            "than scrypt or pbkdf2",
         ),
         (
             &scrypt,
@@ -462,7 +471,7 @@ fn changed_keystores_are_refused_for_the_right_reason() {
             &pbkdf2,
             "/crypto/kdf/params/prf",
             json!("hmac-sha1"),
-            "hmac-sha256 is supported",
+            "than hmac-sha256",
         ),
         (&pbkdf2, "/pubkey", json!("00"), "pubkey is not 96 hex"),
     ] {
@@ -518,6 +527,25 @@ fn changed_keystores_are_refused_for_the_right_reason() {
     assert!(matches!(
         Keystore::parse(&large),
         Err(KeystoreError::TooLarge(_))
+    ));
+}
+
+/// Another tool keeps operators' RSA keys in bare `crypto` objects.
+#[test]
+fn crypto_objects_may_hold_other_keys() {
+    let Some(folder) = folder() else { return };
+    let operator = folder.join("ssv/ssv-dkg/operators/operator1");
+    let file = serde_json::to_vec(&load(operator.join("encrypted_private_key.json"))).unwrap();
+    let crypto = Crypto::parse(&file).unwrap();
+    let plain = crypto.decrypt(&passphrase("12345678")).unwrap();
+    assert!(plain.expose(|plain| plain.starts_with(b"-----BEGIN RSA PRIVATE KEY-----")));
+    assert!(matches!(
+        crypto.decrypt(&passphrase("12345679")),
+        Err(KeystoreError::Checksum)
+    ));
+    assert!(matches!(
+        Keystore::parse(&file),
+        Err(KeystoreError::Invalid(_))
     ));
 }
 

@@ -7,3 +7,5 @@ pub mod secret;
 pub mod crypto;
 
 pub mod ethereum;
+pub mod protocol;
+pub mod wire;

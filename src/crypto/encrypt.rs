@@ -7,9 +7,9 @@
 //! happen in secret; integrity comes from the sender's signature and from the share equation.
 
 use crate::crypto::point::G1;
-use crate::crypto::scalar::Scalar;
 use crate::crypto::xof::Xof;
 use crate::hash::{Digest, Kdf, Tag};
+use crate::secret::Seed;
 
 /// What binds a stream of pads to its place: who encrypts to whom in which ceremony.
 #[derive(Debug, Clone, Copy)]
@@ -28,31 +28,34 @@ pub struct PadContext<'a> {
     pub ephemeral: &'a G1,
 }
 
-/// The pads of one sender for one recipient; wiped on drop.
-pub struct Pads(Xof);
+/// The pads of one sender for one recipient; the key is wiped on drop.
+#[derive(Debug)]
+pub struct Pads(Seed);
 
 impl Pads {
     /// Derives the pads from the shared point `D_ji`.
     pub fn derive(context: PadContext<'_>, shared: &G1) -> Self {
-        let key = Kdf::new(context.tag)
-            .bytes(context.cid.as_bytes())
-            .int(context.sender)
-            .int(context.recipient)
-            .bytes(&context.key.to_bytes())
-            .bytes(&context.ephemeral.to_bytes())
-            .derive::<32>(&shared.to_bytes());
-        Self(Xof::secret(&key))
+        Self(
+            Kdf::new(context.tag)
+                .bytes(context.cid.as_bytes())
+                .int(context.sender)
+                .int(context.recipient)
+                .bytes(&context.key.to_bytes())
+                .bytes(&context.ephemeral.to_bytes())
+                .derive(&shared.to_bytes()),
+        )
     }
 
-    /// Returns the pad of validator `v`.
-    pub fn pad(&mut self, v: u32) -> Scalar {
-        self.0.scalar_at(v)
+    /// Starts the stream whose block v is the pad of validator v ([`Xof::scalar_at`]).
+    pub fn stream(&self) -> Xof {
+        Xof::secret(&self.0)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::crypto::scalar::Scalar;
 
     #[test]
     fn both_ends_derive_the_same_pads_and_nobody_elses() {
@@ -71,13 +74,17 @@ mod tests {
             key: &key,
             ephemeral: &ephemeral,
         };
-        let sent = Pads::derive(context, &key.times(&r).unwrap()).pad(5);
+        let sent = Pads::derive(context, &key.times(&r).unwrap())
+            .stream()
+            .scalar_at(5);
         assert_eq!(
-            Pads::derive(context, &ephemeral.times(&e).unwrap()).pad(5),
+            Pads::derive(context, &ephemeral.times(&e).unwrap())
+                .stream()
+                .scalar_at(5),
             sent
         );
         let shared = key.times(&r).unwrap();
-        assert_ne!(Pads::derive(context, &shared).pad(4), sent);
+        assert_ne!(Pads::derive(context, &shared).stream().scalar_at(4), sent);
         let other_cid = Digest::from_bytes([4; 32]);
         for other in [
             PadContext {
@@ -101,7 +108,7 @@ mod tests {
                 ..context
             },
         ] {
-            assert_ne!(Pads::derive(other, &shared).pad(5), sent);
+            assert_ne!(Pads::derive(other, &shared).stream().scalar_at(5), sent);
         }
     }
 }

@@ -10,9 +10,11 @@
 pub mod bls;
 pub mod encrypt;
 pub mod feldman;
+pub mod identity;
 pub mod lagrange;
 pub mod point;
 pub mod polynomial;
 pub mod proof;
 pub mod scalar;
+pub mod sharing;
 pub mod xof;

@@ -1,0 +1,313 @@
+//! The *confirm*: "I checked all deals, my shares are on disk, this is what I saw", with a partial
+//! signature for everything that the plan wants signed.
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::crypto::bls::{self, Signed, SigningRoot};
+use crate::crypto::lagrange::Coefficients;
+use crate::crypto::point::{G1, G2, PointError};
+use crate::crypto::scalar::Scalar;
+use crate::crypto::sharing::Sharing;
+use crate::hash::Digest;
+use crate::json::Hex;
+use crate::protocol::{Params, ProtocolError};
+
+/// A confirm as it travels.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConfirmPayload {
+    /// The transcript T.
+    pub transcript: Digest,
+    /// What the confirmer saw of every deal, in dealer order.
+    pub deals: Vec<SeenDeal>,
+    /// m rows of partial signatures, one for each of the validator's messages in plan order.
+    pub partials: Vec<Vec<Hex<96>>>,
+}
+
+/// Payload hash and signature of a deal: with the plan, its whole header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SeenDeal {
+    /// Hash of the deal's payload.
+    pub payload: Digest,
+    /// The dealer's signature over the deal's header.
+    pub signature: Hex<64>,
+}
+
+/// A public fault of a confirm.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConfirmFault {
+    /// Not the fields of a confirm.
+    #[error("it is not a confirm: {0}")]
+    Malformed(String),
+    /// A count that is not the plan's.
+    #[error("it has {actual} {what} instead of {expected}")]
+    Count {
+        /// What was counted.
+        what: &'static str,
+        /// In the confirm.
+        actual: usize,
+        /// In the plan.
+        expected: usize,
+    },
+    /// A signature that may not be used.
+    #[error("its partial signature {message} of validator {validator} {error}")]
+    Point {
+        /// Position in the plan, from 0.
+        validator: usize,
+        /// Position among the validator's messages, from 0.
+        message: usize,
+        /// Why not.
+        error: PointError,
+    },
+    /// It shows a deal that the dealer did not sign.
+    #[error("it shows a deal of operator {dealer} that operator {dealer} did not sign")]
+    ForgedDeal {
+        /// The dealer's index.
+        dealer: u64,
+    },
+    /// It saw the same deals and computed another transcript.
+    #[error("its transcript does not follow from the deals it shows")]
+    Transcript,
+    /// A partial signature that does not verify under the confirmer's public share.
+    #[error("its partial signature {message} of validator {validator} does not verify")]
+    Partial {
+        /// Position in the plan, from 0.
+        validator: usize,
+        /// Position among the validator's messages, from 0.
+        message: usize,
+    },
+}
+
+/// The partial signatures of one confirm, decoded: validator by validator.
+pub type Partials = Vec<Vec<G2>>;
+
+/// Signs every message of every validator with this operator's shares.
+pub fn sign(shares: &[Scalar], messages: &[Vec<SigningRoot>]) -> Result<Partials, ProtocolError> {
+    if shares.len() != messages.len() {
+        return Err(ProtocolError::Count);
+    }
+    shares
+        .par_iter()
+        .zip(messages)
+        .map(|(share, roots)| {
+            let sign = |root| bls::sign(share, root).ok_or(ProtocolError::ZeroSecret);
+            roots.iter().map(sign).collect()
+        })
+        .collect()
+}
+
+/// Makes the payload.
+pub fn make(transcript: Digest, deals: Vec<SeenDeal>, partials: &Partials) -> ConfirmPayload {
+    let encode = |row: &Vec<G2>| row.iter().map(|partial| Hex(partial.to_bytes())).collect();
+    ConfirmPayload {
+        transcript,
+        deals,
+        partials: partials.iter().map(encode).collect(),
+    }
+}
+
+/// Checks counts and encodings, and decodes the partial signatures.
+pub fn decode(
+    params: &Params,
+    messages: &[Vec<SigningRoot>],
+    payload: &ConfirmPayload,
+) -> Result<Partials, ConfirmFault> {
+    let count = |what, actual, expected| {
+        if actual == expected {
+            Ok(())
+        } else {
+            Err(ConfirmFault::Count {
+                what,
+                actual,
+                expected,
+            })
+        }
+    };
+    count("deals", payload.deals.len(), params.operators.len())?;
+    count(
+        "rows of partial signatures",
+        payload.partials.len(),
+        messages.len(),
+    )?;
+    for (row, roots) in payload.partials.iter().zip(messages) {
+        count("partial signatures for a validator", row.len(), roots.len())?;
+    }
+    payload
+        .partials
+        .par_iter()
+        .enumerate()
+        .map(|(validator, row)| {
+            row.iter()
+                .enumerate()
+                .map(|(message, bytes)| {
+                    G2::from_bytes(&bytes.0).map_err(|error| ConfirmFault::Point {
+                        validator,
+                        message,
+                        error,
+                    })
+                })
+                .collect()
+        })
+        // Collected in order first, so that the fault that is named does not depend on threads.
+        .collect::<Vec<Result<Vec<G2>, ConfirmFault>>>()
+        .into_iter()
+        .collect()
+}
+
+/// One partial signature that does not verify.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BadPartial {
+    /// The operator's position in the roster.
+    pub operator: usize,
+    /// Position in the plan, from 0.
+    pub validator: usize,
+    /// Position among the validator's messages, from 0.
+    pub message: usize,
+}
+
+/// Combines the first t operators' partials into the full signatures, and verifies those and every
+/// partial of every operator in one product of pairings. On failure names the first bad partial of
+/// each operator that has one.
+///
+/// `partials` has one entry an operator, in roster order. `seed` as in [`bls::verify_all`].
+pub fn finalise(
+    sharing: &Sharing,
+    messages: &[Vec<SigningRoot>],
+    partials: &[Partials],
+    seed: &[u8; 32],
+) -> Result<Result<Partials, Vec<BadPartial>>, ProtocolError> {
+    let t = sharing.threshold();
+    let indices = sharing.indices().get(..t).ok_or(ProtocolError::Count)?;
+    let coefficients = Coefficients::at_zero(indices).ok_or(ProtocolError::Count)?;
+    if partials.len() != sharing.indices().len() || messages.len() != sharing.validators() {
+        return Err(ProtocolError::Count);
+    }
+    let full: Vec<Option<Vec<G2>>> = (0..messages.len())
+        .into_par_iter()
+        .map(|v| {
+            let rows: Vec<&Vec<G2>> = partials
+                .iter()
+                .take(t)
+                .map(|all| all.get(v))
+                .collect::<Option<_>>()?;
+            let width = messages.get(v)?.len();
+            (0..width)
+                .map(|u| {
+                    let column: Vec<G2> = rows
+                        .iter()
+                        .map(|row| row.get(u).copied())
+                        .collect::<Option<_>>()?;
+                    bls::combine_with(&coefficients, &column)
+                })
+                .collect()
+        })
+        .collect();
+    // Partials that cancel to infinity cannot all be right: the check below names who is wrong.
+    let full: Option<Partials> = full.into_iter().collect();
+    let all = signed(sharing, messages, partials, full.as_ref())?;
+    if let Some(full) = full
+        && bls::verify_all(&all, seed)
+    {
+        return Ok(Ok(full));
+    }
+    let mut bad = Vec::new();
+    for (operator, own) in partials.iter().enumerate() {
+        let keys: Vec<G1> = sharing.shares_of(operator).copied().collect();
+        if let Some((validator, message)) = first_bad(&keys, messages, own, seed) {
+            bad.push(BadPartial {
+                operator,
+                validator,
+                message,
+            });
+        }
+    }
+    if bad.is_empty() {
+        Err(ProtocolError::Count)
+    } else {
+        Ok(Err(bad))
+    }
+}
+
+/// Returns the first partial of one operator that does not verify under its public shares.
+fn first_bad(
+    keys: &[G1],
+    messages: &[Vec<SigningRoot>],
+    partials: &Partials,
+    seed: &[u8; 32],
+) -> Option<(usize, usize)> {
+    let items: Vec<(usize, usize, Signed)> = keys
+        .iter()
+        .zip(messages)
+        .zip(partials)
+        .enumerate()
+        .flat_map(|(v, ((key, roots), row))| {
+            roots
+                .iter()
+                .zip(row)
+                .enumerate()
+                .map(move |(u, (root, partial))| {
+                    (
+                        v,
+                        u,
+                        Signed {
+                            root: *root,
+                            signatures: vec![(*key, *partial)],
+                        },
+                    )
+                })
+        })
+        .collect();
+    let mut rest = items.as_slice();
+    let holds = |items: &[(usize, usize, Signed)]| {
+        let signed: Vec<Signed> = items.iter().map(|(_, _, signed)| signed.clone()).collect();
+        bls::verify_all(&signed, seed)
+    };
+    if holds(rest) {
+        return None;
+    }
+    // The first bad one is always within `rest`, whose earlier part has been verified.
+    while rest.len() > 1 {
+        let (left, right) = rest.split_at(rest.len().div_euclid(2));
+        rest = if holds(left) { right } else { left };
+    }
+    rest.first().map(|(v, u, _)| (*v, *u))
+}
+
+fn signed(
+    sharing: &Sharing,
+    messages: &[Vec<SigningRoot>],
+    partials: &[Partials],
+    full: Option<&Partials>,
+) -> Result<Vec<Signed>, ProtocolError> {
+    let mut all = Vec::new();
+    for (v, ((roots, keys), group)) in messages
+        .iter()
+        .zip(sharing.shares())
+        .zip(sharing.group_keys())
+        .enumerate()
+    {
+        for (u, root) in roots.iter().enumerate() {
+            let cell = |partials: &Partials| {
+                partials
+                    .get(v)
+                    .and_then(|row| row.get(u))
+                    .copied()
+                    .ok_or(ProtocolError::Count)
+            };
+            let mut signatures = Vec::with_capacity(keys.len().saturating_add(1));
+            for (key, partials) in keys.iter().zip(partials) {
+                signatures.push((*key, cell(partials)?));
+            }
+            if let Some(full) = full {
+                signatures.push((*group, cell(full)?));
+            }
+            all.push(Signed {
+                root: *root,
+                signatures,
+            });
+        }
+    }
+    Ok(all)
+}

@@ -52,12 +52,10 @@ pub enum KeystoreError {
     #[error("not a keystore of ERC-2335: {0}")]
     Invalid(String),
     /// A function that ERC-2335 does not list.
-    #[error("the keystore uses the {what} {name}; {supported} is supported")]
+    #[error("the keystore uses another {what} than {supported}")]
     Unsupported {
         /// What is done with it.
         what: &'static str,
-        /// What the file says.
-        name: String,
         /// What we support.
         supported: &'static str,
     },
@@ -134,7 +132,7 @@ impl Keystore {
         rng.fill(&mut uuid)?;
         let kdf = Kdf::standard(choice, salt);
         let key = kdf.derive(passphrase)?;
-        // The bytes are ciphertext from here on: the buffer is encrypted in place.
+        // Encrypted in place, so that the copy of the secret is gone before the bytes get out.
         let mut message = secret.expose(|bytes| Secret::new(bytes.to_vec()));
         message.expose_mut(|bytes| apply_cipher(&key, &iv, bytes));
         let message = message.expose(Vec::clone);
@@ -209,12 +207,12 @@ impl Keystore {
         &self.pubkey.0
     }
 
-    /// The derivation path that the file names; empty in some tools' files.
+    /// The derivation path that the file names; empty or any text in other tools' files.
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// The description, empty when there is none.
+    /// The description, empty when there is none; any text in other tools' files.
     pub fn description(&self) -> &str {
         self.description.as_deref().unwrap_or_default()
     }

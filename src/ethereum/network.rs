@@ -9,6 +9,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::address::Address;
+pub use super::amount::Gwei;
 use super::amount::{ETHEREUM, GNOSIS, Rules};
 use crate::json::Hex;
 

@@ -32,3 +32,5 @@ mod vectors;
 mod vectors_bls;
 #[cfg(test)]
 mod vectors_ethereum;
+#[cfg(test)]
+mod vectors_keystore;

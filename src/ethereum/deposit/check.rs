@@ -115,6 +115,16 @@ pub enum DepositProblem {
     GnosisCredentials,
 }
 
+impl DepositProblem {
+    /// Tells whether the chain would take the deposit as it is, so that a person may decide.
+    pub const fn is_warning(&self) -> bool {
+        matches!(
+            self,
+            Self::Duplicate(_) | Self::CredentialsDiffer(_) | Self::GnosisCredentials
+        )
+    }
+}
+
 /// Checks every entry and returns what is wrong, in the order of entries; nothing when all is well.
 ///
 /// `expected` is the network that the deposits are meant for; without it, each known one is taken.
@@ -137,7 +147,7 @@ pub fn check_entries(
         }
     }
     check_signatures(&signed, seed, &mut findings);
-    check_together(entries, &mut findings);
+    check_together(entries, expected, &mut findings);
     findings.sort_by_key(|finding| finding.entry);
     findings
 }
@@ -317,13 +327,19 @@ fn check_signatures(signed: &[(usize, Item)], seed: &[u8; 32], findings: &mut Ve
 }
 
 /// What only shows between entries.
-fn check_together(entries: &[ForeignEntry], findings: &mut Vec<DepositFinding>) {
+fn check_together(
+    entries: &[ForeignEntry],
+    expected: Option<&NetworkSpec>,
+    findings: &mut Vec<DepositFinding>,
+) {
     let Some(first) = entries.first() else { return };
     let first_version = first.fork_version.hex::<4>();
     let first_credentials = first.withdrawal_credentials.hex::<32>();
-    let gnosis = first_version
-        .and_then(Network::by_fork_version)
-        .is_some_and(|network| network.rules == &GNOSIS);
+    let known = first_version.and_then(Network::by_fork_version);
+    let rules = expected
+        .map(NetworkSpec::rules)
+        .or(known.map(|network| network.rules));
+    let gnosis = rules == Some(&GNOSIS);
     let mut amounts: HashMap<([u8; 48], u64), usize> = HashMap::new();
     let mut keys: HashMap<[u8; 48], (usize, Option<[u8; 32]>)> = HashMap::new();
     for (number, entry) in (1usize..).zip(entries) {

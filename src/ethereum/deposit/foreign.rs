@@ -34,7 +34,7 @@ pub enum DepositFileError {
 
 /// One entry as it stood in the file, checked by nobody yet.
 #[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, expecting = "a deposit object")]
 pub struct ForeignEntry {
     pub(super) pubkey: Field,
     pub(super) withdrawal_credentials: Field,
@@ -162,7 +162,7 @@ mod tests {
         for (text, why) in [
             ("", "EOF"),
             ("{}", "expected an array"),
-            ("[1]", "expected struct"),
+            ("[1]", "expected a deposit object"),
             ("[{}] 1", "trailing"),
             (r#"[{"pubkey":"","pubkey":""}]"#, "duplicate field"),
         ] {

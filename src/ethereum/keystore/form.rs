@@ -6,6 +6,7 @@ use super::{Crypto, Kdf, KeystoreError, MAX_BYTES, SCRYPT_BOUNDS};
 use crate::json::{Hex, decode_hex, encode_hex};
 
 #[derive(Serialize, Deserialize)]
+#[serde(expecting = "a keystore object")]
 pub(super) struct FileForm {
     pub(super) crypto: CryptoForm,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -97,12 +98,8 @@ impl TryFrom<Module<KdfForm>> for Kdf {
                 Ok(Self::Scrypt { log_n, r, p, salt })
             }
             "pbkdf2" => {
-                if let Some(name) = params.prf.filter(|prf| prf != PRF) {
-                    return Err(KeystoreError::Unsupported {
-                        what: "prf",
-                        name,
-                        supported: PRF,
-                    });
+                if params.prf.is_some_and(|prf| prf != PRF) {
+                    return Err(unsupported("prf", PRF));
                 }
                 let c = params
                     .c
@@ -111,13 +108,13 @@ impl TryFrom<Module<KdfForm>> for Kdf {
                     .ok_or(parameter("pbkdf2 count c is not 1 to 2^24"))?;
                 Ok(Self::Pbkdf2 { c, salt })
             }
-            _ => Err(KeystoreError::Unsupported {
-                what: "key derivation",
-                name: module.function,
-                supported: "scrypt or pbkdf2",
-            }),
+            _ => Err(unsupported("key derivation", "scrypt or pbkdf2")),
         }
     }
+}
+
+const fn unsupported(what: &'static str, supported: &'static str) -> KeystoreError {
+    KeystoreError::Unsupported { what, supported }
 }
 
 const PRF: &str = "hmac-sha256";
@@ -128,19 +125,12 @@ impl TryFrom<CryptoForm> for Crypto {
     type Error = KeystoreError;
 
     fn try_from(form: CryptoForm) -> Result<Self, KeystoreError> {
-        let supported = |what, name: String, supported: &'static str| {
-            if name == supported {
-                Ok(())
-            } else {
-                Err(KeystoreError::Unsupported {
-                    what,
-                    name,
-                    supported,
-                })
-            }
-        };
-        supported("checksum", form.checksum.function, CHECKSUM)?;
-        supported("cipher", form.cipher.function, CIPHER)?;
+        if form.checksum.function != CHECKSUM {
+            return Err(unsupported("checksum", CHECKSUM));
+        }
+        if form.cipher.function != CIPHER {
+            return Err(unsupported("cipher", CIPHER));
+        }
         let parameter = KeystoreError::Parameter;
         Ok(Self {
             kdf: form.kdf.try_into()?,

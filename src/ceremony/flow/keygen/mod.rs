@@ -94,6 +94,9 @@ impl Wrong {
     }
 }
 
+/// The faults that complaints prove, and the complaints (by, against) whose deal is not there.
+pub type Complaints = (Vec<Fault>, Vec<(Index, Index)>);
+
 /// Who takes what each checked deal holds; an operator opens its shares here.
 pub type Sink<'s> = dyn FnMut(&CheckedDeal, &Message) -> Result<(), SessionError> + 's;
 
@@ -230,7 +233,7 @@ impl<'a> Keygen<'a> {
 
     /// Judges every complaint whose deal is there. Returns the faults, and the complaints whose deal
     /// is missing: nobody is blamed by those.
-    pub fn complaints(&self) -> Result<(Vec<Fault>, Vec<(Index, Index)>), SessionError> {
+    pub fn complaints(&self) -> Result<Complaints, SessionError> {
         let (mut faults, mut open) = (Vec::new(), Vec::new());
         for message in self.board.complaints() {
             let Place::Complaint {

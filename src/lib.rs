@@ -31,6 +31,9 @@ pub mod wire;
 
 pub mod ceremony;
 
+pub mod audit;
 pub mod store;
 
 pub mod courier;
+
+pub mod driver;

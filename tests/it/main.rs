@@ -17,6 +17,8 @@ mod courier_folder;
 #[cfg(test)]
 mod disk;
 #[cfg(test)]
+mod driver;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod home;

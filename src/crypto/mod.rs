@@ -10,6 +10,7 @@
 pub mod bls;
 pub mod encrypt;
 pub mod feldman;
+pub mod identity;
 pub mod lagrange;
 pub mod point;
 pub mod polynomial;

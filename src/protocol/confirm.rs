@@ -172,10 +172,10 @@ pub struct BadPartial {
 /// each operator that has one.
 ///
 /// `partials` has one entry an operator, in roster order. `seed` as in [`bls::verify_all`].
-pub fn finalise(
+pub fn finalise<P: AsRef<[Vec<G2>]> + Sync>(
     sharing: &Sharing,
     messages: &[Vec<SigningRoot>],
-    partials: &[Partials],
+    partials: &[P],
     seed: &[u8; 32],
 ) -> Result<Result<Partials, Vec<BadPartial>>, ProtocolError> {
     let t = sharing.threshold();
@@ -190,7 +190,7 @@ pub fn finalise(
             let rows: Vec<&Vec<G2>> = partials
                 .iter()
                 .take(t)
-                .map(|all| all.get(v))
+                .map(|all| all.as_ref().get(v))
                 .collect::<Option<_>>()?;
             let width = messages.get(v)?.len();
             (0..width)
@@ -215,7 +215,7 @@ pub fn finalise(
     let mut bad = Vec::new();
     for (operator, own) in partials.iter().enumerate() {
         let keys: Vec<G1> = sharing.shares_of(operator).copied().collect();
-        if let Some((validator, message)) = first_bad(&keys, messages, own, seed) {
+        if let Some((validator, message)) = first_bad(&keys, messages, own.as_ref(), seed) {
             bad.push(BadPartial {
                 operator,
                 validator,
@@ -234,7 +234,7 @@ pub fn finalise(
 fn first_bad(
     keys: &[G1],
     messages: &[Vec<SigningRoot>],
-    partials: &Partials,
+    partials: &[Vec<G2>],
     seed: &[u8; 32],
 ) -> Option<(usize, usize)> {
     let items: Vec<(usize, usize, Signed)> = keys
@@ -275,10 +275,10 @@ fn first_bad(
     rest.first().map(|(v, u, _)| (*v, *u))
 }
 
-fn signed(
+fn signed<P: AsRef<[Vec<G2>]>>(
     sharing: &Sharing,
     messages: &[Vec<SigningRoot>],
-    partials: &[Partials],
+    partials: &[P],
     full: Option<&Partials>,
 ) -> Result<Vec<Signed>, ProtocolError> {
     let mut all = Vec::new();
@@ -289,7 +289,7 @@ fn signed(
         .enumerate()
     {
         for (u, root) in roots.iter().enumerate() {
-            let cell = |partials: &Partials| {
+            let cell = |partials: &[Vec<G2>]| {
                 partials
                     .get(v)
                     .and_then(|row| row.get(u))
@@ -298,7 +298,7 @@ fn signed(
             };
             let mut signatures = Vec::with_capacity(keys.len().saturating_add(1));
             for (key, partials) in keys.iter().zip(partials) {
-                signatures.push((*key, cell(partials)?));
+                signatures.push((*key, cell(partials.as_ref())?));
             }
             if let Some(full) = full {
                 signatures.push((*group, cell(full)?));

@@ -13,10 +13,28 @@
 #[cfg(test)]
 mod architecture;
 #[cfg(test)]
+mod courier_folder;
+#[cfg(test)]
+mod disk;
+#[cfg(test)]
+mod driver;
+#[cfg(test)]
 mod harness;
+#[cfg(test)]
+mod home;
 #[cfg(test)]
 mod offline;
 #[cfg(test)]
 mod protocol;
 #[cfg(test)]
 mod source;
+#[cfg(test)]
+mod vault;
+#[cfg(test)]
+mod vectors;
+#[cfg(test)]
+mod vectors_bls;
+#[cfg(test)]
+mod vectors_ethereum;
+#[cfg(test)]
+mod vectors_keystore;

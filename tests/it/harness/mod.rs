@@ -1,4 +1,6 @@
-//! What several topics share.
+//! What several topics need.
 
+pub(crate) mod disk;
 pub(crate) mod forgery;
+pub(crate) mod homes;
 pub(crate) mod maths;

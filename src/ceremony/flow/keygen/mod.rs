@@ -1,0 +1,537 @@
+//! Keygen: a new key for every validator. Rounds *deal* and *confirm*.
+//!
+//! [`Keygen`] reads a board message by message and says what follows from it: a sharing, faults, an
+//! outcome. It holds one deal at a time; what it keeps are running sums.
+
+pub mod operator;
+
+use std::collections::BTreeMap;
+
+use serde::de::DeserializeOwned;
+
+use crate::ceremony::evidence::{Collision, Fault, FaultKind};
+use crate::ceremony::outcome::Outcome;
+use crate::ceremony::plan::Plan;
+use crate::ceremony::step::{MessageRef, SessionError};
+use crate::ceremony::{Messages, Observer, Stage, observed};
+use crate::crypto::identity::Signature;
+use crate::crypto::sharing::Sharing;
+use crate::hash::{Digest, Hasher, Tag};
+use crate::json::{self, Hex};
+use crate::protocol::Params;
+use crate::protocol::complaint::{self, ComplaintPayload, FalseComplaint, Judgement};
+use crate::protocol::confirm::{self, ConfirmFault, ConfirmPayload, Partials, SeenDeal};
+use crate::protocol::deal::{self, Aggregate, CheckedDeal, DealFault, DealPayload};
+use crate::wire::board::{Board, Entry};
+use crate::wire::envelope::{Envelope, Header, Place, Round};
+use crate::wire::roster::Index;
+
+/// A message on the board of a session.
+pub type Message = Entry<MessageRef>;
+
+/// A keygen's board, and what is needed to read it.
+#[derive(Clone, Copy)]
+pub struct Keygen<'a> {
+    /// The plan.
+    pub plan: &'a Plan,
+    /// The plan's parameters.
+    pub params: &'a Params,
+    /// The board.
+    pub board: &'a Board<MessageRef>,
+    /// The messages' bytes.
+    pub messages: &'a dyn Messages,
+    /// Who watches.
+    pub observer: &'a dyn Observer,
+}
+
+/// What all n deals together lead to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dealt {
+    /// The public side of the keys.
+    pub sharing: Sharing,
+    /// The transcript T.
+    pub transcript: Digest,
+    /// Every deal, as a confirm shows it.
+    pub seen: Vec<SeenDeal>,
+}
+
+/// What is wrong on a board.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wrong {
+    /// Proved misbehaviour.
+    pub faults: Vec<Fault>,
+    /// What ends the ceremony without blame.
+    pub collisions: Vec<Collision>,
+}
+
+/// What the confirms lead to.
+#[derive(Debug)]
+pub enum Finalised {
+    /// All n are valid over one transcript.
+    Complete(Box<Outcome>),
+    /// These operators' confirms are missing.
+    Missing(Vec<Index>),
+    /// These faults are proved and somebody has no valid confirm.
+    Faulty(Vec<Fault>),
+}
+
+impl Wrong {
+    /// Whether nothing is.
+    pub fn is_empty(&self) -> bool {
+        self.faults.is_empty() && self.collisions.is_empty()
+    }
+
+    fn add(&mut self, fault: Fault) {
+        if !self.faults.contains(&fault) {
+            self.faults.push(fault);
+        }
+    }
+
+    /// Adds what another look found.
+    pub fn extend(&mut self, other: Self) {
+        other.faults.into_iter().for_each(|fault| self.add(fault));
+        self.collisions.extend(other.collisions);
+    }
+}
+
+/// The faults that complaints prove, and the complaints (by, against) whose deal is not there.
+pub type Complaints = (Vec<Fault>, Vec<(Index, Index)>);
+
+/// Who takes what each checked deal holds; an operator opens its shares here.
+pub type Sink<'s> = dyn FnMut(&CheckedDeal, &Message) -> Result<(), SessionError> + 's;
+
+impl<'a> Keygen<'a> {
+    /// The indices in roster order.
+    fn indices(&self) -> impl Iterator<Item = Index> + use<'a> {
+        self.plan.roster().iter().map(|operator| operator.index)
+    }
+
+    /// The deals, one an operator in roster order, if each operator has exactly one.
+    pub fn only_deals(&self) -> Option<Vec<&'a Message>> {
+        self.indices()
+            .map(|index| {
+                let mut deals = self.board.deals(index);
+                deals.next().filter(|_| deals.next().is_none())
+            })
+            .collect()
+    }
+
+    /// Operators without a deal.
+    pub fn missing_deals(&self) -> Vec<Index> {
+        self.indices()
+            .filter(|index| self.board.deals(*index).next().is_none())
+            .collect()
+    }
+
+    /// Operators that abandoned and did not confirm.
+    pub fn abandoned(&self) -> Vec<Index> {
+        let gone = |index: &Index| {
+            self.board.abandons(*index).next().is_some()
+                && self.board.confirms(*index).next().is_none()
+        };
+        self.indices().filter(gone).collect()
+    }
+
+    /// Two different messages of one sender in one place.
+    pub fn equivocations(&self) -> Vec<Fault> {
+        self.board
+            .equivocations()
+            .into_iter()
+            .map(|equivocation| Fault {
+                accused: equivocation.sender,
+                kind: FaultKind::Equivocation(equivocation.place.round()),
+                proof: equivocation
+                    .entries
+                    .iter()
+                    .take(2)
+                    .map(|entry| entry.id.id.clone())
+                    .collect(),
+            })
+            .collect()
+    }
+
+    /// Checks every deal that is there on its own.
+    pub fn check_deals_alone(&self) -> Result<Vec<Fault>, SessionError> {
+        let mut faults = Vec::new();
+        for message in self.indices().flat_map(|index| self.board.deals(index)) {
+            if let Err(fault) = self.check_deal(message)? {
+                faults.push(deal_fault(message, fault));
+            }
+        }
+        Ok(faults)
+    }
+
+    /// Checks n deals, in roster order, and sums them up; `sink` sees each that is valid.
+    pub fn read_deals(
+        &self,
+        deals: &[&Message],
+        sink: &mut Sink<'_>,
+    ) -> Result<Result<Dealt, Wrong>, SessionError> {
+        let mut wrong = Wrong::default();
+        let mut sums = Aggregate::new(self.params);
+        let mut keys: BTreeMap<[u8; 48], &Message> = BTreeMap::new();
+        for (position, message) in deals.iter().enumerate() {
+            let checked = match self.check_deal(message)? {
+                Ok(checked) => checked,
+                Err(fault) => {
+                    wrong.add(deal_fault(message, fault));
+                    continue;
+                }
+            };
+            for key in checked.unique_keys(self.params.threshold) {
+                if let Some(other) = keys.insert(key, message) {
+                    wrong.collisions.push(Collision {
+                        dealers: vec![other.sender, message.sender],
+                        what: format!(
+                            "the deals of operators {} and {} share a key",
+                            other.sender, message.sender
+                        ),
+                        proof: vec![other.id.id.clone(), message.id.id.clone()],
+                    });
+                    break;
+                }
+            }
+            observed(self.observer, Stage::Receive, || sums.add(&checked));
+            sink(&checked, message)?;
+            self.observer
+                .progress(Stage::Receive, position.saturating_add(1), deals.len());
+        }
+        if !wrong.is_empty() {
+            return Ok(Err(wrong));
+        }
+        let sharing = observed(self.observer, Stage::Receive, || {
+            Sharing::new(self.params.threshold, self.params.indices(), sums.sums())
+        });
+        let sharing = match sharing {
+            Ok(sharing) => sharing,
+            Err(error) => {
+                wrong.collisions.push(Collision {
+                    dealers: deals.iter().map(|message| message.sender).collect(),
+                    what: format!("in the sum of all deals, {error}"),
+                    proof: deals.iter().map(|message| message.id.id.clone()).collect(),
+                });
+                return Ok(Err(wrong));
+            }
+        };
+        let hashes: Vec<Digest> = deals.iter().map(|message| message.message).collect();
+        let transcript = observed(self.observer, Stage::Receive, || {
+            deal::transcript(self.plan.cid(), &hashes, &sharing)
+        });
+        let seen = deals
+            .iter()
+            .map(|message| SeenDeal {
+                payload: message.payload,
+                signature: Hex(*message.id.signature.as_bytes()),
+            })
+            .collect();
+        Ok(Ok(Dealt {
+            sharing,
+            transcript,
+            seen,
+        }))
+    }
+
+    /// Judges every complaint whose deal is there. Returns the faults, and the complaints whose deal
+    /// is missing: nobody is blamed by those.
+    pub fn complaints(&self) -> Result<Complaints, SessionError> {
+        let (mut faults, mut open) = (Vec::new(), Vec::new());
+        for message in self.board.complaints() {
+            let Place::Complaint {
+                against,
+                deal: hash,
+            } = message.place
+            else {
+                continue;
+            };
+            // A complaint against oneself says nothing about anybody else.
+            if against == message.sender {
+                continue;
+            }
+            let Some(dealt) = self
+                .board
+                .deals(against)
+                .find(|entry| entry.message == hash)
+            else {
+                open.push((message.sender, against));
+                continue;
+            };
+            let proof = vec![dealt.id.id.clone(), message.id.id.clone()];
+            let checked = match self.check_deal(dealt)? {
+                Ok(checked) => checked,
+                Err(fault) => {
+                    faults.push(deal_fault(dealt, fault));
+                    continue;
+                }
+            };
+            let judgement = match self.payload::<ComplaintPayload>(message)? {
+                Err(reason) => Judgement::Complainer(FalseComplaint::Malformed(reason)),
+                Ok(payload) => {
+                    let complainer = self.position(message.sender)?;
+                    complaint::judge(self.params, complainer, &checked, &hash, &payload)?
+                }
+            };
+            faults.push(match judgement {
+                Judgement::Dealer { validators } => Fault {
+                    accused: against,
+                    kind: FaultKind::WrongShares {
+                        complainer: message.sender,
+                        positions: validators,
+                    },
+                    proof,
+                },
+                Judgement::Complainer(reason) => Fault {
+                    accused: message.sender,
+                    kind: FaultKind::FalseComplaint { against, reason },
+                    proof,
+                },
+            });
+        }
+        Ok((faults, open))
+    }
+
+    /// The vectors of deals that all n operators name in a confirm each and that are on the board,
+    /// in dealer order. One at most, unless everyone equivocates.
+    pub fn confirmed_deals(&self) -> Result<Option<Vec<&'a Message>>, SessionError> {
+        let mut named: BTreeMap<Vec<Digest>, Vec<Index>> = BTreeMap::new();
+        for message in self.indices().flat_map(|index| self.board.confirms(index)) {
+            if let Ok(payload) = self.payload::<ConfirmPayload>(message)? {
+                let by = named
+                    .entry(payload.deals.iter().map(|seen| seen.payload).collect())
+                    .or_default();
+                if !by.contains(&message.sender) {
+                    by.push(message.sender);
+                }
+            }
+        }
+        let on_board = |payloads: &[Digest]| {
+            if payloads.len() != self.plan.roster().len() {
+                return None;
+            }
+            self.indices()
+                .zip(payloads)
+                .map(|(index, payload)| {
+                    self.board
+                        .deals(index)
+                        .find(|deal| deal.payload == *payload)
+                })
+                .collect::<Option<Vec<_>>>()
+        };
+        Ok(named
+            .iter()
+            .filter(|(_, by)| by.len() == self.plan.roster().len())
+            .find_map(|(payloads, _)| on_board(payloads)))
+    }
+
+    /// Checks all confirms against what the deals lead to, and combines their partial signatures
+    /// when all n are valid. Several of one sender: the one with the smallest hash counts.
+    ///
+    /// `seed` weighs the batch: local randomness, or nothing for an auditor, who hashes all that the
+    /// check reads.
+    pub fn finalise(
+        &self,
+        dealt: &Dealt,
+        seed: Option<&[u8; 32]>,
+    ) -> Result<(Finalised, Vec<Fault>), SessionError> {
+        let roots = observed(self.observer, Stage::Finalise, || {
+            self.plan.messages(&dealt.sharing)
+        });
+        let mut faults = Vec::new();
+        let mut candidates: Vec<Vec<(&Message, Partials)>> = Vec::new();
+        let mut missing = Vec::new();
+        for index in self.indices() {
+            let mut valid = Vec::new();
+            let mut heard = false;
+            for message in self.board.confirms(index) {
+                heard = true;
+                match self.read_confirm(message, dealt, &roots)? {
+                    Ok(partials) => valid.push((message, partials)),
+                    Err(fault) => faults.extend(fault),
+                }
+            }
+            if !heard {
+                missing.push(index);
+            }
+            candidates.push(valid);
+        }
+        loop {
+            let chosen: Option<Vec<&Partials>> = candidates
+                .iter()
+                .map(|valid| valid.first().map(|(_, partials)| partials))
+                .collect();
+            let Some(chosen) = chosen else {
+                let result = if faults.is_empty() || !missing.is_empty() {
+                    Finalised::Missing(missing)
+                } else {
+                    Finalised::Faulty(faults.clone())
+                };
+                return Ok((result, faults));
+            };
+            let seed = seed
+                .copied()
+                .unwrap_or_else(|| *self.audit_seed(dealt, &candidates).as_bytes());
+            let result = observed(self.observer, Stage::Finalise, || {
+                confirm::finalise(&dealt.sharing, &roots, &chosen, &seed)
+            })?;
+            match result {
+                Ok(signatures) => {
+                    let outcome = Outcome::new(
+                        self.plan,
+                        dealt.transcript,
+                        dealt.sharing.clone(),
+                        signatures,
+                    );
+                    return Ok((Finalised::Complete(Box::new(outcome)), faults));
+                }
+                Err(bad) => {
+                    // Each turn takes away at least one candidate, so this ends.
+                    for bad in bad {
+                        let Some(valid) = candidates.get_mut(bad.operator) else {
+                            continue;
+                        };
+                        let (message, _) = valid.remove(0);
+                        let fault = ConfirmFault::Partial {
+                            validator: bad.validator,
+                            message: bad.message,
+                        };
+                        faults.push(self.confirm_fault(message, fault, dealt));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Checks one confirm up to its partial signatures, which are checked all at once later.
+    /// Without a fault on failure, it is a confirm over deals that nobody can blame anyone for.
+    fn read_confirm(
+        &self,
+        message: &'a Message,
+        dealt: &Dealt,
+        roots: &[Vec<crate::crypto::bls::SigningRoot>],
+    ) -> Result<Result<Partials, Vec<Fault>>, SessionError> {
+        let own = |fault| Ok(Err(vec![self.confirm_fault(message, fault, dealt)]));
+        let payload = match self.payload::<ConfirmPayload>(message)? {
+            Ok(payload) => payload,
+            Err(reason) => return own(ConfirmFault::Malformed(reason)),
+        };
+        let partials = observed(self.observer, Stage::Finalise, || {
+            confirm::decode(self.params, roots, &payload)
+        });
+        let partials = match partials {
+            Ok(partials) => partials,
+            Err(fault) => return own(fault),
+        };
+        let mut equivocators = Vec::new();
+        for (operator, (seen, ours)) in self
+            .plan
+            .roster()
+            .iter()
+            .zip(payload.deals.iter().zip(&dealt.seen))
+        {
+            let header = Header::deal(*self.plan.cid(), *operator.card.identity(), seen.payload)?;
+            if !header.verify(&Signature::from_bytes(seen.signature.0)) {
+                return own(ConfirmFault::ForgedDeal {
+                    dealer: operator.index.get(),
+                });
+            }
+            if seen.payload != ours.payload {
+                let deal = self
+                    .board
+                    .deals(operator.index)
+                    .find(|deal| deal.payload == ours.payload);
+                equivocators.push(Fault {
+                    accused: operator.index,
+                    kind: FaultKind::Equivocation(Round::Deal),
+                    proof: deal
+                        .into_iter()
+                        .chain([message])
+                        .map(|entry| entry.id.id.clone())
+                        .collect(),
+                });
+            }
+        }
+        if !equivocators.is_empty() {
+            return Ok(Err(equivocators));
+        }
+        if payload.transcript != dealt.transcript {
+            return own(ConfirmFault::Transcript);
+        }
+        Ok(Ok(partials))
+    }
+
+    /// A confirm's fault, with the messages that prove it: the deals too where it depends on them.
+    fn confirm_fault(&self, message: &Message, fault: ConfirmFault, dealt: &Dealt) -> Fault {
+        let mut proof = Vec::new();
+        if matches!(
+            fault,
+            ConfirmFault::Transcript | ConfirmFault::Partial { .. }
+        ) {
+            for (index, seen) in self.indices().zip(&dealt.seen) {
+                let deal = self
+                    .board
+                    .deals(index)
+                    .find(|deal| deal.payload == seen.payload);
+                proof.extend(deal.map(|deal| deal.id.id.clone()));
+            }
+        }
+        proof.push(message.id.id.clone());
+        Fault {
+            accused: message.sender,
+            kind: FaultKind::Confirm(fault),
+            proof,
+        }
+    }
+
+    /// An auditor's weights: a hash of everything that the check of all signatures reads.
+    fn audit_seed(&self, dealt: &Dealt, candidates: &[Vec<(&Message, Partials)>]) -> Digest {
+        let mut hasher = Hasher::new(Tag::AUDIT_SIGNATURES).bytes(dealt.transcript.as_bytes());
+        for (message, _) in candidates.iter().filter_map(|valid| valid.first()) {
+            hasher.add(message.message.as_bytes());
+        }
+        hasher.finish()
+    }
+
+    /// Checks one deal publicly.
+    pub fn check_deal(
+        &self,
+        message: &Message,
+    ) -> Result<Result<CheckedDeal, DealFault>, SessionError> {
+        let dealer = self.position(message.sender)?;
+        Ok(match self.payload::<DealPayload>(message)? {
+            Err(reason) => Err(DealFault::Malformed(reason)),
+            Ok(payload) => observed(self.observer, Stage::Receive, || {
+                deal::check(self.params, dealer, &payload)
+            }),
+        })
+    }
+
+    /// Reads a message's payload as its kind's type; what its sender signed and is no such payload
+    /// is the sender's fault, said in the inner error.
+    pub fn payload<T: DeserializeOwned>(
+        &self,
+        message: &Message,
+    ) -> Result<Result<T, String>, SessionError> {
+        let bytes = self.messages.load(&message.id.id)?;
+        let authenticated = Envelope::parse(&bytes)
+            .and_then(|envelope| envelope.authenticate(self.plan.cid(), self.plan.roster()))
+            .map_err(|_| SessionError::Changed(message.id.id.clone()))?;
+        if authenticated.message_hash() != message.message {
+            return Err(SessionError::Changed(message.id.id.clone()));
+        }
+        Ok(json::decode(authenticated.payload()).map_err(|error| error.to_string()))
+    }
+
+    fn position(&self, index: Index) -> Result<usize, SessionError> {
+        self.plan
+            .roster()
+            .position(index)
+            .ok_or(SessionError::NotAnOperator)
+    }
+}
+
+fn deal_fault(message: &Message, fault: DealFault) -> Fault {
+    Fault {
+        accused: message.sender,
+        kind: FaultKind::Deal(fault),
+        proof: vec![message.id.id.clone()],
+    }
+}

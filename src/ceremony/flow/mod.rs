@@ -1,0 +1,3 @@
+//! The flows: what the messages of each kind of ceremony lead to.
+
+pub mod keygen;

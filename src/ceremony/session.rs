@@ -1,0 +1,209 @@
+//! A session: one party's view of one ceremony. Bytes in; verdicts and the next step out.
+//!
+//! It never stores or sends: the driver does what a [`Step`] says and asks again. Asked again with
+//! the same board and memory it says the same, so that a crash anywhere costs nothing.
+
+use crate::ceremony::flow::keygen::operator::Operator;
+use crate::ceremony::flow::keygen::{Finalised, Keygen, Wrong};
+use crate::ceremony::plan::Plan;
+use crate::ceremony::step::{Examination, Me, Memory, MessageRef, SessionError, Step};
+use crate::ceremony::{Messages, Observer};
+use crate::protocol::Params;
+use crate::wire::board::{Board, Entry, Inserted};
+use crate::wire::envelope::{Authenticated, Envelope, Kind, Place};
+
+/// What became of bytes that were offered to a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Registered {
+    /// A message of the ceremony, new to the board.
+    New,
+    /// On the board already.
+    Known,
+    /// Not a message of this ceremony: noise, blamed on nobody.
+    Noise(String),
+}
+
+/// One ceremony's plan and board.
+#[derive(Debug)]
+pub struct Session<'a> {
+    plan: &'a Plan,
+    params: Params,
+    board: Board<MessageRef>,
+}
+
+impl<'a> Session<'a> {
+    /// Starts with an empty board.
+    pub fn new(plan: &'a Plan) -> Self {
+        Self {
+            plan,
+            params: plan.params(),
+            board: Board::new(),
+        }
+    }
+
+    /// Reads bytes that somebody brought: a message of the ceremony, or noise with a reason.
+    pub fn read(&self, bytes: &[u8]) -> Result<Authenticated, String> {
+        Envelope::parse(bytes)
+            .and_then(|envelope| envelope.authenticate(self.plan.cid(), self.plan.roster()))
+            .map_err(|error| error.to_string())
+    }
+
+    /// Puts a message on the board. `id` is what [`Messages::load`] will be asked for.
+    pub fn place(&mut self, message: &Authenticated, id: &str) -> Registered {
+        let reference = MessageRef {
+            id: id.to_owned(),
+            signature: *message.signature(),
+        };
+        match self.board.insert(Entry::of(message, reference)) {
+            Inserted::New | Inserted::Second(_) => Registered::New,
+            Inserted::Known => Registered::Known,
+            Inserted::Full => {
+                Registered::Noise("its sender has said too much in this place".into())
+            }
+        }
+    }
+
+    /// [`Self::read`], then [`Self::place`].
+    pub fn register(&mut self, bytes: &[u8], id: &str) -> Registered {
+        match self.read(bytes) {
+            Ok(message) => self.place(&message, id),
+            Err(reason) => Registered::Noise(reason),
+        }
+    }
+
+    /// What [`Self::place`] would say, without placing it: nothing is stored that has no place.
+    pub fn would_place(&self, message: &Authenticated) -> Registered {
+        let mut trial = Self {
+            plan: self.plan,
+            params: self.params.clone(),
+            board: self.board.clone(),
+        };
+        trial.place(message, "")
+    }
+
+    /// The board.
+    pub fn board(&self) -> &Board<MessageRef> {
+        &self.board
+    }
+
+    fn keygen<'s>(&'s self, messages: &'s dyn Messages, observer: &'s dyn Observer) -> Keygen<'s> {
+        Keygen {
+            plan: self.plan,
+            params: &self.params,
+            board: &self.board,
+            messages,
+            observer,
+        }
+    }
+
+    /// Says what follows from the board, without any secret: what `audit` does.
+    pub fn examine(
+        &self,
+        messages: &dyn Messages,
+        observer: &dyn Observer,
+    ) -> Result<Examination, SessionError> {
+        let keygen = self.keygen(messages, observer);
+        let mut wrong = Wrong {
+            faults: keygen.equivocations(),
+            ..Wrong::default()
+        };
+        let (faults, open_complaints) = keygen.complaints()?;
+        wrong.extend(Wrong {
+            faults,
+            ..Wrong::default()
+        });
+        let mut examination = Examination {
+            missing_deals: keygen.missing_deals(),
+            abandoned: keygen.abandoned(),
+            open_complaints,
+            ..Examination::default()
+        };
+        let deals = match keygen.only_deals() {
+            Some(deals) => Some(deals),
+            None => {
+                wrong.extend(Wrong {
+                    faults: keygen.check_deals_alone()?,
+                    ..Wrong::default()
+                });
+                keygen.confirmed_deals()?
+            }
+        };
+        match deals
+            .map(|deals| keygen.read_deals(&deals, &mut |_, _| Ok(())))
+            .transpose()?
+        {
+            None => {}
+            Some(Err(found)) => wrong.extend(found),
+            Some(Ok(dealt)) => {
+                let (result, faults) = keygen.finalise(&dealt, None)?;
+                wrong.extend(Wrong {
+                    faults,
+                    ..Wrong::default()
+                });
+                match result {
+                    Finalised::Complete(outcome) => examination.outcome = Some(*outcome),
+                    Finalised::Missing(missing) => examination.missing_confirms = missing,
+                    Finalised::Faulty(_) => {}
+                }
+            }
+        }
+        examination.faults = wrong.faults;
+        examination.collisions = wrong.collisions;
+        Ok(examination)
+    }
+
+    /// Says what the operator `me` is to do next. `seed` is local randomness for batch checks.
+    pub fn next(
+        &self,
+        me: &Me,
+        memory: &Memory,
+        messages: &dyn Messages,
+        observer: &dyn Observer,
+        seed: &[u8; 32],
+    ) -> Result<Step, SessionError> {
+        Operator::new(self.keygen(messages, observer), me, memory, seed)?.next()
+    }
+
+    /// Makes the own *abandon*; refused once a confirm of ours exists.
+    pub fn abandon(&self, me: &Me) -> Result<Option<Envelope>, SessionError> {
+        let my = self
+            .plan
+            .roster()
+            .by_identity(&me.identity.public())
+            .ok_or(SessionError::NotAnOperator)?
+            .index;
+        if self.board.confirms(my).next().is_some() {
+            return Ok(None);
+        }
+        let payload = serde_json::Value::Object(serde_json::Map::new());
+        Ok(Some(Envelope::sign(
+            &me.identity,
+            *self.plan.cid(),
+            Kind::Abandon,
+            Place::Confirm,
+            payload,
+        )?))
+    }
+}
+
+/// A message's name for people and files: round, index, name, kind.
+pub fn label(plan: &Plan, message: &Authenticated) -> String {
+    let round = match message.place() {
+        Place::Deal => "1",
+        Place::Confirm => "2",
+        Place::Complaint { .. } => "c",
+    };
+    let name = plan
+        .roster()
+        .operator(message.sender())
+        .map_or_else(String::new, |operator| operator.card.name().file_stem());
+    let against = match message.place() {
+        Place::Complaint { against, deal } => format!("-against-{against}-{}", deal.short()),
+        _ => String::new(),
+    };
+    format!(
+        "{round}-{}-{}-{name}{against}.json",
+        message.kind(),
+        message.sender()
+    )
+}

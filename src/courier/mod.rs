@@ -1,0 +1,133 @@
+//! Couriers carry a ceremony's messages between this machine and the other operators.
+//!
+//! A courier synchronises one board, message by message in both directions, and knows no protocol:
+//! a message is bytes with a label for people, and is the same message as another if and only if
+//! their SHA-256 is the same. It holds one message in memory at a time. It is not trusted: whatever
+//! it brings is offered to the board, which decides.
+//!
+//! A further courier is one file that implements [`Courier`].
+
+use sha2::{Digest as _, Sha256};
+
+use crate::hash::Digest;
+
+pub mod folder;
+
+/// The ceremony that an exchange is about.
+#[derive(Debug, Clone, Copy)]
+pub struct Ceremony<'a> {
+    /// Its id.
+    pub cid: &'a Digest,
+    /// Its plan, as this operator accepted it.
+    pub plan: &'a [u8],
+    /// The plan's name as a part of file names (`json::Text::file_stem`).
+    pub stem: &'a str,
+}
+
+/// SHA-256 of a message's bytes: says which messages are the same, and nothing else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ContentHash([u8; 32]);
+
+impl ContentHash {
+    /// Hashes a message.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(Sha256::digest(bytes).into())
+    }
+}
+
+/// A message of the local board.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Labelled {
+    /// What people call it: round, operator and kind; names it in [`LocalBoard::read`] too.
+    pub label: String,
+    /// Its content.
+    pub content: ContentHash,
+}
+
+/// What the local board made of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Offered {
+    /// Stored; it was not there before.
+    New,
+    /// There already.
+    Known,
+    /// Not a message of this ceremony, for this reason; not stored.
+    Noise(String),
+}
+
+/// The local board could not be read or written; the text names the file.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct BoardError(pub String);
+
+/// This machine's side of an exchange.
+pub trait LocalBoard {
+    /// Lists the messages that may leave. Own ones are among them only once they are fsynced.
+    fn messages(&self) -> Result<Vec<Labelled>, BoardError>;
+
+    /// Reads one of them.
+    fn read(&self, label: &str) -> Result<Vec<u8>, BoardError>;
+
+    /// Takes a message that a courier found under the name `source`, and has stored it durably when
+    /// it answers [`Offered::New`].
+    fn offer(&mut self, bytes: Vec<u8>, source: &str) -> Result<Offered, BoardError>;
+}
+
+/// What an exchange did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Moved {
+    /// Messages that left.
+    pub sent: usize,
+    /// Messages that were new here.
+    pub received: usize,
+    /// Messages that the board called noise: name and reason.
+    pub refused: Vec<String>,
+    /// What was passed over without being offered: name and reason.
+    pub left: Vec<String>,
+}
+
+/// Why an exchange did not end.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CourierError {
+    /// The other side cannot be reached or read.
+    #[error("cannot reach {courier}: {reason}; nothing was lost, try again when it is there")]
+    Unreachable {
+        /// The courier's name.
+        courier: String,
+        /// Why.
+        reason: String,
+    },
+    /// Messages could not be handed over.
+    #[error(
+        "{unsent} message(s) could not be written to {courier}: {reason}; nothing was lost: what \
+         came in ({received} new) is kept and the rest waits here; make it writable or take \
+         another one, then run the same command again", received = moved.received
+    )]
+    Undelivered {
+        /// The courier's name.
+        courier: String,
+        /// Messages that wait.
+        unsent: usize,
+        /// Why.
+        reason: String,
+        /// What was done before.
+        moved: Moved,
+    },
+    /// The local side failed.
+    #[error(transparent)]
+    Board(#[from] BoardError),
+}
+
+/// A way for messages to travel.
+pub trait Courier {
+    /// What people call it, with its address: `folder /media/stick`.
+    fn name(&self) -> String;
+
+    /// Brings in what the board does not have, then hands over what the other side does not have.
+    /// Any failure leaves both sides whole, and the same call again goes on from there.
+    fn exchange(
+        &mut self,
+        ceremony: &Ceremony<'_>,
+        board: &mut dyn LocalBoard,
+    ) -> Result<Moved, CourierError>;
+}

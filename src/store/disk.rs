@@ -1,0 +1,552 @@
+//! The disk: everything that touches a file, behind one trait so that tests can make it fail.
+//!
+//! Promises: a file appears under its name whole or not at all, is fsynced together with its
+//! directory before the call returns, is never overwritten by [`Disk::create`], and is created with
+//! its final permissions. Reads are bounded before the first byte and refuse whatever is not a
+//! regular file. On Unix, secrets are 0600 in directories of 0700; elsewhere the platform's
+//! defaults for the user's own folders hold.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the one owner of the file system"
+)]
+
+use std::fmt::Debug;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+mod error;
+
+pub use error::{DiskError, Kind};
+
+/// The most entries that [`Disk::list`] returns; a directory with more is refused.
+pub const MAX_ENTRIES: usize = 100_000;
+
+const TEMPORARY_PREFIX: &str = ".tmp-";
+const TEMPORARY_SUFFIX: &str = "-conclave";
+
+/// One entry of a directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Its name; of a [`Kind::Unnameable`] one an approximation for messages only.
+    pub name: String,
+    /// What it is.
+    pub kind: Kind,
+    /// Bytes, as the directory says.
+    pub len: u64,
+}
+
+/// Who may read what is created.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Everyone on this machine: files 0644, directories 0755.
+    Public,
+    /// The owner alone: files 0600, directories 0700.
+    Private,
+}
+
+/// An exclusive lock; released when dropped or when the process ends, however it ends.
+#[derive(Debug)]
+pub struct DiskLock {
+    _file: File,
+}
+
+/// The operations on files that conclave needs.
+///
+/// A call that fails has changed nothing under the names it was given, except where it says so, and
+/// except that "cannot write through" means: done, but a power cut may still undo it. A process that dies inside a call leaves at most a temporary file, which [`Disk::list`] hides and
+/// [`Disk::clean_temporaries`] removes.
+pub trait Disk: Send + Sync + Debug {
+    /// Reads a regular file of at most `limit` bytes.
+    fn read(&self, path: &Path, limit: u64) -> Result<Vec<u8>, DiskError>;
+
+    /// Lists a directory, sorted by name, without temporary files; at most [`MAX_ENTRIES`].
+    fn list(&self, directory: &Path) -> Result<Vec<Entry>, DiskError>;
+
+    /// Says what stands under `path`, if anything does.
+    fn kind(&self, path: &Path) -> Result<Option<Kind>, DiskError>;
+
+    /// Creates a file with these bytes; fails with [`DiskError::AlreadyExists`] if one stands there.
+    ///
+    /// The name is given by a hard link, which never replaces anything. File systems without hard
+    /// links (FAT, some network shares) get a check and then a rename: two processes that write the
+    /// same name there in the same instant may replace each other's file.
+    fn create(&self, path: &Path, bytes: &[u8], access: Access) -> Result<(), DiskError>;
+
+    /// Creates a file or atomically replaces the one that stands there.
+    fn replace(&self, path: &Path, bytes: &[u8], access: Access) -> Result<(), DiskError>;
+
+    /// Creates a directory and its missing parents.
+    fn create_dir_all(&self, path: &Path, access: Access) -> Result<(), DiskError>;
+
+    /// Gives a finished directory its name. The target must not exist, or be an empty directory,
+    /// which is replaced; anything else is [`DiskError::AlreadyExists`].
+    fn publish_dir(&self, from: &Path, to: &Path) -> Result<(), DiskError>;
+
+    /// Removes a file or symbolic link; succeeds if nothing stands there.
+    fn remove_file(&self, path: &Path) -> Result<(), DiskError>;
+
+    /// Removes a directory and all in it, links as links; refuses a link in the directory's place
+    /// and succeeds if nothing stands there. A failure may leave a part.
+    fn remove_tree(&self, path: &Path) -> Result<(), DiskError>;
+
+    /// Writes a file and its directory through to the device.
+    fn sync(&self, path: &Path) -> Result<(), DiskError>;
+
+    /// Takes an exclusive lock on `path`, a file made for the purpose, or fails at once with
+    /// [`DiskError::Locked`].
+    fn lock(&self, path: &Path) -> Result<DiskLock, DiskError>;
+
+    /// Removes the temporary files that dead processes left in a directory; succeeds if the
+    /// directory does not exist. Only for directories that no other process writes to.
+    fn clean_temporaries(&self, directory: &Path) -> Result<(), DiskError>;
+
+    /// Creates a file, or succeeds if the same bytes stand there already, durably; other bytes are
+    /// [`DiskError::Differs`]. Returns whether it was created now.
+    fn create_or_same(&self, path: &Path, bytes: &[u8], access: Access) -> Result<bool, DiskError> {
+        match self.create(path, bytes, access) {
+            Ok(()) => Ok(true),
+            Err(DiskError::AlreadyExists(_)) => {
+                if !self.holds(path, bytes)? {
+                    return Err(DiskError::Differs(path.to_owned()));
+                }
+                // The process that wrote it may have died before its fsync.
+                self.sync(path)?;
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Says whether a regular file with exactly these bytes stands under `path`.
+    fn holds(&self, path: &Path, bytes: &[u8]) -> Result<bool, DiskError> {
+        match self.read(path, bytes.len() as u64) {
+            Ok(standing) => Ok(standing == bytes),
+            Err(
+                DiskError::TooLarge { .. } | DiskError::NotRegular { .. } | DiskError::NotFound(_),
+            ) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The operating system's file systems.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RealDisk;
+
+impl Disk for RealDisk {
+    fn read(&self, path: &Path, limit: u64) -> Result<Vec<u8>, DiskError> {
+        let failed = |error| explain("read", path, &error);
+        let found = fs::symlink_metadata(path).map_err(failed)?;
+        require(path, kind_of(&found), Kind::File)?;
+        // Opened only now: opening a pipe would wait for ever, and some devices act when opened.
+        let file = File::open(path).map_err(failed)?;
+        let opened = file.metadata().map_err(failed)?;
+        if !same_file(&found, &opened) {
+            return Err(DiskError::NotRegular {
+                path: path.to_owned(),
+                kind: Kind::Symlink,
+            });
+        }
+        let too_large = |actual| DiskError::TooLarge {
+            path: path.to_owned(),
+            actual,
+            limit,
+        };
+        if opened.len() > limit {
+            return Err(too_large(opened.len()));
+        }
+        let mut bytes = Vec::with_capacity(usize::try_from(opened.len()).unwrap_or(0));
+        // A file may grow while it is read.
+        let read = file
+            .take(limit.saturating_add(1))
+            .read_to_end(&mut bytes)
+            .map_err(failed)? as u64;
+        if read > limit {
+            return Err(too_large(read));
+        }
+        Ok(bytes)
+    }
+
+    fn list(&self, directory: &Path) -> Result<Vec<Entry>, DiskError> {
+        let mut entries = raw_list(directory)?;
+        entries.retain(|entry| !is_temporary(&entry.name));
+        entries.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(entries)
+    }
+
+    fn kind(&self, path: &Path) -> Result<Option<Kind>, DiskError> {
+        match fs::symlink_metadata(path) {
+            Ok(metadata) => Ok(Some(kind_of(&metadata))),
+            Err(error)
+                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(explain("look at", path, &error)),
+        }
+    }
+
+    fn create(&self, path: &Path, bytes: &[u8], access: Access) -> Result<(), DiskError> {
+        if self.kind(path)?.is_some() {
+            return Err(DiskError::AlreadyExists(path.to_owned()));
+        }
+        let temporary = Temporary::write(path, bytes, access)?;
+        name_once(&temporary.0, path, |from, to| fs::hard_link(from, to))?;
+        drop(temporary);
+        sync_directory(parent(path))
+    }
+
+    fn replace(&self, path: &Path, bytes: &[u8], access: Access) -> Result<(), DiskError> {
+        if let Some(kind) = self.kind(path)? {
+            require(path, kind, Kind::File)?;
+        }
+        let temporary = Temporary::write(path, bytes, access)?;
+        fs::rename(&temporary.0, path).map_err(|error| explain("write", path, &error))?;
+        sync_directory(parent(path))
+    }
+
+    fn create_dir_all(&self, path: &Path, access: Access) -> Result<(), DiskError> {
+        // A link to a directory is a directory here: people keep their homes behind links.
+        if fs::metadata(path).is_ok_and(|metadata| metadata.is_dir()) {
+            return Ok(());
+        }
+        let up = parent(path);
+        if up != path {
+            self.create_dir_all(up, access)?;
+        }
+        let mut builder = fs::DirBuilder::new();
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(
+            &mut builder,
+            match access {
+                Access::Public => 0o755,
+                Access::Private => 0o700,
+            },
+        );
+        match builder.create(path) {
+            Ok(()) => sync_directory(up),
+            Err(error)
+                if error.kind() == ErrorKind::AlreadyExists
+                    && self.kind(path)? == Some(Kind::Directory) =>
+            {
+                Ok(())
+            }
+            Err(error) => Err(explain("create the directory", path, &error)),
+        }
+    }
+
+    fn publish_dir(&self, from: &Path, to: &Path) -> Result<(), DiskError> {
+        let kind = self.kind(from)?;
+        require(from, kind.unwrap_or(Kind::Special), Kind::Directory)?;
+        sync_directory(from)?;
+        // rename(2) replaces an empty directory by a directory and refuses everything else.
+        fs::rename(from, to).map_err(|error| match error.kind() {
+            ErrorKind::DirectoryNotEmpty
+            | ErrorKind::NotADirectory
+            | ErrorKind::AlreadyExists
+            | ErrorKind::PermissionDenied
+                if matches!(self.kind(to), Ok(Some(_))) =>
+            {
+                DiskError::AlreadyExists(to.to_owned())
+            }
+            _ => explain("publish", to, &error),
+        })?;
+        sync_directory(parent(to))?;
+        sync_directory(parent(from))
+    }
+
+    fn remove_file(&self, path: &Path) -> Result<(), DiskError> {
+        match fs::remove_file(path) {
+            Ok(()) => sync_directory(parent(path)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(explain("remove", path, &error)),
+        }
+    }
+
+    fn remove_tree(&self, path: &Path) -> Result<(), DiskError> {
+        let Some(kind) = self.kind(path)? else {
+            return Ok(());
+        };
+        require(path, kind, Kind::Directory)?;
+        // std removes links as links, also against a racing exchange (CVE-2022-21658).
+        fs::remove_dir_all(path).map_err(|error| explain("remove", path, &error))?;
+        sync_directory(parent(path))
+    }
+
+    fn sync(&self, path: &Path) -> Result<(), DiskError> {
+        let found = self.kind(path)?;
+        require(path, found.unwrap_or(Kind::File), Kind::File)?;
+        let synced = File::open(path).and_then(|file| file.sync_all());
+        synced.or_else(|error| tolerate("write through", path, &error))?;
+        sync_directory(parent(path))
+    }
+
+    fn lock(&self, path: &Path) -> Result<DiskLock, DiskError> {
+        if let Some(kind) = self.kind(path)? {
+            require(path, kind, Kind::File)?;
+        }
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false);
+        set_mode(&mut options, Access::Private);
+        let file = options
+            .open(path)
+            .map_err(|error| explain("lock", path, &error))?;
+        match file.try_lock() {
+            Ok(()) => Ok(DiskLock { _file: file }),
+            Err(TryLockError::WouldBlock) => Err(DiskError::Locked(path.to_owned())),
+            Err(TryLockError::Error(error)) => Err(explain("lock", path, &error)),
+        }
+    }
+
+    fn clean_temporaries(&self, directory: &Path) -> Result<(), DiskError> {
+        if self.kind(directory)?.is_none() {
+            return Ok(());
+        }
+        for entry in raw_list(directory)? {
+            if entry.kind == Kind::File && is_temporary(&entry.name) {
+                self.remove_file(&directory.join(&entry.name))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Returns the most memory that this process has had resident so far, in bytes, where the system
+/// says it (Linux: `VmHWM` of proc(5)).
+pub fn peak_memory_bytes() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kibibytes.checked_mul(1024)
+}
+
+/// Says whether a name is that of a temporary file of a [`Disk`].
+pub fn is_temporary(name: &str) -> bool {
+    name.starts_with(TEMPORARY_PREFIX) && name.ends_with(TEMPORARY_SUFFIX)
+}
+
+/// A written and fsynced file beside its target, removed when dropped.
+struct Temporary(PathBuf);
+
+impl Temporary {
+    fn write(target: &Path, bytes: &[u8], access: Access) -> Result<Self, DiskError> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let directory = parent(target);
+        let failed = |error: &io::Error| explain("write", target, error);
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        set_mode(&mut options, access);
+        loop {
+            // Names that a dead process left behind are passed over.
+            let path = directory.join(format!(
+                "{TEMPORARY_PREFIX}{}-{}{TEMPORARY_SUFFIX}",
+                std::process::id(),
+                NEXT.fetch_add(1, Ordering::Relaxed)
+            ));
+            let mut file = match options.open(&path) {
+                Ok(file) => file,
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
+                Err(error) => return Err(failed(&error)),
+            };
+            let temporary = Self(path);
+            file.write_all(bytes)
+                .and_then(|()| file.sync_all())
+                .map_err(|error| failed(&error))?;
+            return Ok(temporary);
+        }
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        // Renamed away, or not removable: then the next `clean_temporaries` finds it.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// Gives a file its name without taking the name from another file; see [`Disk::create`].
+fn name_once(
+    from: &Path,
+    to: &Path,
+    link: impl FnOnce(&Path, &Path) -> io::Result<()>,
+) -> Result<(), DiskError> {
+    match link(from, to) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            Err(DiskError::AlreadyExists(to.to_owned()))
+        }
+        // No hard links here.
+        Err(_) if RealDisk.kind(to)?.is_some() => Err(DiskError::AlreadyExists(to.to_owned())),
+        Err(_) => fs::rename(from, to).map_err(|error| explain("write", to, &error)),
+    }
+}
+
+fn raw_list(directory: &Path) -> Result<Vec<Entry>, DiskError> {
+    let failed = |error: io::Error| explain("list", directory, &error);
+    let mut entries = Vec::new();
+    for entry in fs::read_dir(directory).map_err(failed)? {
+        if entries.len() == MAX_ENTRIES {
+            return Err(DiskError::TooMany(directory.to_owned()));
+        }
+        let entry = entry.map_err(failed)?;
+        // Gone since the directory was read: another process cleaned up.
+        let Ok(metadata) = entry.metadata() else {
+            continue;
+        };
+        entries.push(match entry.file_name().into_string() {
+            Ok(name) => Entry {
+                name,
+                kind: kind_of(&metadata),
+                len: metadata.len(),
+            },
+            Err(name) => Entry {
+                name: name.to_string_lossy().into_owned(),
+                kind: Kind::Unnameable,
+                len: metadata.len(),
+            },
+        });
+    }
+    Ok(entries)
+}
+
+fn kind_of(metadata: &fs::Metadata) -> Kind {
+    if metadata.is_symlink() {
+        Kind::Symlink
+    } else if metadata.is_dir() {
+        Kind::Directory
+    } else if metadata.is_file() {
+        Kind::File
+    } else {
+        Kind::Special
+    }
+}
+
+fn require(path: &Path, found: Kind, needed: Kind) -> Result<(), DiskError> {
+    if found == needed {
+        Ok(())
+    } else {
+        Err(DiskError::NotRegular {
+            path: path.to_owned(),
+            kind: found,
+        })
+    }
+}
+
+#[cfg(unix)]
+fn same_file(a: &fs::Metadata, b: &fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    (a.dev(), a.ino()) == (b.dev(), b.ino())
+}
+
+#[cfg(not(unix))]
+fn same_file(_: &fs::Metadata, b: &fs::Metadata) -> bool {
+    b.is_file()
+}
+
+#[cfg(unix)]
+fn set_mode(options: &mut OpenOptions, access: Access) {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    options.mode(match access {
+        Access::Public => 0o644,
+        Access::Private => 0o600,
+    });
+}
+
+#[cfg(not(unix))]
+fn set_mode(_: &mut OpenOptions, _: Access) {}
+
+fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(up) if up.as_os_str().is_empty() => Path::new("."),
+        Some(up) => up,
+        None => path,
+    }
+}
+
+fn sync_directory(directory: &Path) -> Result<(), DiskError> {
+    if !cfg!(unix) {
+        return Ok(());
+    }
+    File::open(directory)
+        .and_then(|file| file.sync_all())
+        .or_else(|error| tolerate("write through", directory, &error))
+}
+
+/// Some file systems cannot fsync a directory, and a read-only one need not: nothing is pending.
+fn tolerate(action: &'static str, path: &Path, error: &io::Error) -> Result<(), DiskError> {
+    match error.kind() {
+        ErrorKind::InvalidInput | ErrorKind::Unsupported | ErrorKind::ReadOnlyFilesystem => Ok(()),
+        _ => Err(explain(action, path, error)),
+    }
+}
+
+fn explain(action: &'static str, path: &Path, error: &io::Error) -> DiskError {
+    let path = path.to_owned();
+    match error.kind() {
+        ErrorKind::NotFound => DiskError::NotFound(path),
+        ErrorKind::AlreadyExists => DiskError::AlreadyExists(path),
+        ErrorKind::ReadOnlyFilesystem => DiskError::ReadOnly(path),
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => DiskError::Full(path),
+        _ => DiskError::Other {
+            action,
+            path,
+            reason: error.to_string(),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_tell_a_full_disk_from_a_read_only_one() {
+        let path = Path::new("/stick/a.json");
+        let said = |kind| explain("write", path, &io::Error::from(kind));
+        assert_eq!(said(ErrorKind::StorageFull), DiskError::Full(path.into()));
+        assert_eq!(said(ErrorKind::QuotaExceeded), DiskError::Full(path.into()));
+        let read_only = said(ErrorKind::ReadOnlyFilesystem);
+        assert_eq!(read_only, DiskError::ReadOnly(path.into()));
+        assert_eq!(
+            read_only.to_string(),
+            "cannot write /stick/a.json: the file system is read-only; nothing was written"
+        );
+        assert!(
+            said(ErrorKind::PermissionDenied)
+                .to_string()
+                .starts_with("cannot write /stick/a.json: ")
+        );
+    }
+
+    #[test]
+    fn without_hard_links_a_file_is_renamed_and_still_replaces_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let (from, to) = (directory.path().join("from"), directory.path().join("to"));
+        let no_links = |_: &Path, _: &Path| Err(io::Error::from(ErrorKind::PermissionDenied));
+        fs::write(&from, b"first").unwrap();
+        name_once(&from, &to, no_links).unwrap();
+        assert_eq!(fs::read(&to).unwrap(), b"first");
+        assert!(!from.exists());
+
+        fs::write(&from, b"second").unwrap();
+        assert_eq!(
+            name_once(&from, &to, no_links),
+            Err(DiskError::AlreadyExists(to.clone()))
+        );
+        assert_eq!(fs::read(&to).unwrap(), b"first");
+    }
+
+    #[test]
+    fn a_file_system_that_cannot_sync_directories_is_tolerated_and_a_failing_one_is_not() {
+        let path = Path::new("/stick");
+        let tolerated = |kind| tolerate("write through", path, &io::Error::from(kind)).is_ok();
+        assert!(tolerated(ErrorKind::InvalidInput));
+        assert!(tolerated(ErrorKind::Unsupported));
+        assert!(!tolerated(ErrorKind::Other));
+        assert!(!tolerated(ErrorKind::StorageFull));
+    }
+}

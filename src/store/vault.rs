@@ -1,0 +1,265 @@
+//! What a home remembers of each ceremony: markers, own messages, and the shares.
+//!
+//! A ceremony's state is the set of its markers. A marker is a file made once, never changed and
+//! never removed, so that no crash and no repeat can take a ceremony back: what was confirmed stays
+//! confirmed. The same holds for own messages: a second one that differs is refused.
+
+use std::path::PathBuf;
+
+use super::disk::{DiskError, Kind};
+use super::folder::{BoardFolder, FolderError, MAX_FILE_BYTES, MessageFile, safe_name};
+use super::home::{Home, HomeError};
+use crate::hash::Digest;
+use crate::json::Hex;
+use crate::secret::SecretBytes;
+
+/// The most bytes of a marker's detail: 1 MiB.
+pub const MAX_DETAIL_BYTES: u64 = 1 << 20;
+
+const CEREMONIES: &str = "ceremonies";
+
+/// Why the vault refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum VaultError {
+    /// The home failed.
+    #[error(transparent)]
+    Home(#[from] HomeError),
+    /// The ceremony's folder failed.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// A detail over [`MAX_DETAIL_BYTES`], or an own message or shares over [`MAX_FILE_BYTES`].
+    #[error("{what} of {actual} bytes is over the limit of {limit}; nothing was written")]
+    TooLarge {
+        /// What it is.
+        what: &'static str,
+        /// Its bytes.
+        actual: usize,
+        /// Bytes allowed.
+        limit: u64,
+    },
+    /// The ceremony holds a marker that excludes this one for ever.
+    #[error("ceremony {cid} is {standing} here, so it cannot become {wanted}; nothing was changed")]
+    Excluded {
+        /// The ceremony.
+        cid: Digest,
+        /// The marker that stands.
+        standing: Marker,
+        /// The marker that was wanted.
+        wanted: Marker,
+    },
+    /// An own message stands there already, and it is another one.
+    #[error(
+        "{} holds another message that may have left this machine already; the new one was not \
+         stored and must not be sent", .0.display()
+    )]
+    SaidDifferently(PathBuf),
+}
+
+/// Something that became true of a ceremony on this machine, and stays true.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Marker {
+    /// The operator accepted the plan.
+    Accepted,
+    /// The shares are in the vault.
+    Shares,
+    /// This operator confirmed. Excludes [`Marker::Abandoned`].
+    Confirmed,
+    /// This operator abandoned or complained. Excludes [`Marker::Confirmed`].
+    Abandoned,
+    /// Proof of a fault is held.
+    Fault,
+    /// The ceremony is complete.
+    Complete,
+    /// The artifacts were written and read back.
+    Artifacts,
+}
+
+impl Marker {
+    /// Every marker, in the order in which a ceremony passes them.
+    pub const ALL: [Marker; 7] = [
+        Marker::Accepted,
+        Marker::Shares,
+        Marker::Confirmed,
+        Marker::Abandoned,
+        Marker::Fault,
+        Marker::Complete,
+        Marker::Artifacts,
+    ];
+
+    /// The marker's file name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Marker::Accepted => "accepted",
+            Marker::Shares => "shares",
+            Marker::Confirmed => "confirmed",
+            Marker::Abandoned => "abandoned",
+            Marker::Fault => "fault",
+            Marker::Complete => "complete",
+            Marker::Artifacts => "artifacts",
+        }
+    }
+
+    const fn excluded_by(self) -> Option<Marker> {
+        match self {
+            Marker::Confirmed => Some(Marker::Abandoned),
+            Marker::Abandoned => Some(Marker::Confirmed),
+            _ => None,
+        }
+    }
+}
+
+impl std::fmt::Display for Marker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The ceremonies of an open home.
+#[derive(Debug, Clone, Copy)]
+pub struct Vault<'home> {
+    home: &'home Home,
+}
+
+impl<'home> Vault<'home> {
+    /// Looks at a home's ceremonies.
+    pub fn new(home: &'home Home) -> Self {
+        Self { home }
+    }
+
+    /// Returns every ceremony that this home knows, by cid.
+    pub fn ceremonies(&self) -> Result<Vec<Digest>, VaultError> {
+        let path = self.home.path(CEREMONIES)?;
+        let entries = match self.home.disk().list(&path) {
+            Err(DiskError::NotFound(_)) => return Ok(Vec::new()),
+            other => other.map_err(HomeError::from)?,
+        };
+        Ok(entries
+            .iter()
+            .filter(|entry| entry.kind == Kind::Directory)
+            .filter_map(|entry| Hex::<32>::parse(&entry.name))
+            .map(|Hex(bytes)| Digest::from_bytes(bytes))
+            .collect())
+    }
+
+    /// Opens the ceremony's board under the home, made if it does not stand.
+    pub fn board(&self, cid: &Digest, plan_bytes: &[u8]) -> Result<BoardFolder, VaultError> {
+        let path = self.home.path(&format!("{CEREMONIES}/{cid}/board"))?;
+        let disk = self.home.disk();
+        disk.clean_temporaries(&path).map_err(HomeError::from)?;
+        Ok(BoardFolder::create_or_open(
+            disk.clone(),
+            &path,
+            plan_bytes,
+        )?)
+    }
+
+    /// Makes a marker, with a detail for later readers (say, the hash of what was confirmed). One
+    /// that stands already is kept with its first detail. Returns whether it was made now.
+    pub fn mark(&self, cid: &Digest, marker: Marker, detail: &[u8]) -> Result<bool, VaultError> {
+        bounded("a detail", detail.len(), MAX_DETAIL_BYTES)?;
+        if let Some(standing) = marker.excluded_by()
+            && self.marker(cid, standing)?.is_some()
+        {
+            return Err(VaultError::Excluded {
+                cid: *cid,
+                standing,
+                wanted: marker,
+            });
+        }
+        match self.home.put_public(&marker_file(cid, marker), detail) {
+            Err(HomeError::Disk(DiskError::Differs(_))) => Ok(false),
+            other => Ok(other?),
+        }
+    }
+
+    /// Returns a marker's detail if the marker stands.
+    pub fn marker(&self, cid: &Digest, marker: Marker) -> Result<Option<Vec<u8>>, VaultError> {
+        Ok(self
+            .home
+            .get_public(&marker_file(cid, marker), MAX_DETAIL_BYTES)?)
+    }
+
+    /// Stores a message of this operator before it leaves; the same again is fine, another one under
+    /// the same name is refused. Returns the name it stands under: `name` made safe.
+    pub fn put_own(&self, cid: &Digest, name: &str, bytes: &[u8]) -> Result<String, VaultError> {
+        bounded("a message", bytes.len(), MAX_FILE_BYTES)?;
+        let name = safe_name(name);
+        let file = format!("{}/{name}", own_directory(cid));
+        match self.home.put_public(&file, bytes) {
+            Err(HomeError::Disk(DiskError::Differs(path))) => {
+                Err(VaultError::SaidDifferently(path))
+            }
+            other => {
+                other?;
+                Ok(name)
+            }
+        }
+    }
+
+    /// Lists this operator's messages, sorted by name.
+    pub fn own(&self, cid: &Digest) -> Result<Vec<MessageFile>, VaultError> {
+        let path = self.home.path(&own_directory(cid))?;
+        match self.home.disk().list(&path) {
+            Err(DiskError::NotFound(_)) => Ok(Vec::new()),
+            other => Ok(other
+                .map_err(HomeError::from)?
+                .into_iter()
+                .filter(|entry| entry.kind == Kind::File)
+                .map(|entry| MessageFile {
+                    name: entry.name,
+                    len: entry.len,
+                })
+                .collect()),
+        }
+    }
+
+    /// Reads one of this operator's messages, if it stands.
+    pub fn read_own(&self, cid: &Digest, name: &str) -> Result<Option<Vec<u8>>, VaultError> {
+        let file = format!("{}/{}", own_directory(cid), safe_name(name));
+        Ok(self.home.get_public(&file, MAX_FILE_BYTES)?)
+    }
+
+    /// Stores a ceremony's shares, encrypted, fsynced and read back, then marks
+    /// [`Marker::Shares`]. The same again is fine; others are refused.
+    pub fn store_shares(&self, cid: &Digest, shares: &SecretBytes) -> Result<(), VaultError> {
+        let limit = MAX_FILE_BYTES.saturating_sub(1 << 20);
+        bounded("a set of shares", shares.expose(Vec::len), limit)?;
+        self.home.put_secret(&shares_file(cid), shares)?;
+        self.mark(cid, Marker::Shares, b"")?;
+        Ok(())
+    }
+
+    /// Returns a ceremony's shares, if this home holds any.
+    pub fn shares(&self, cid: &Digest) -> Result<Option<SecretBytes>, VaultError> {
+        Ok(self.home.get_secret(&shares_file(cid), MAX_FILE_BYTES)?)
+    }
+
+    /// Destroys a ceremony's shares; only for a key that has a successor (`share retire`).
+    pub fn destroy_shares(&self, cid: &Digest) -> Result<(), VaultError> {
+        Ok(self.home.destroy_secret(&shares_file(cid))?)
+    }
+}
+
+fn marker_file(cid: &Digest, marker: Marker) -> String {
+    format!("{CEREMONIES}/{cid}/{marker}")
+}
+
+fn own_directory(cid: &Digest) -> String {
+    format!("{CEREMONIES}/{cid}/own")
+}
+
+fn shares_file(cid: &Digest) -> String {
+    format!("vault/{cid}/shares.age")
+}
+
+fn bounded(what: &'static str, actual: usize, limit: u64) -> Result<(), VaultError> {
+    if actual as u64 > limit {
+        Err(VaultError::TooLarge {
+            what,
+            actual,
+            limit,
+        })
+    } else {
+        Ok(())
+    }
+}

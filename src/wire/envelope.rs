@@ -1,0 +1,463 @@
+//! Envelopes: one signed message of one operator in one ceremony, in its place.
+//!
+//! An envelope is `{"header": …, "payload": …, "signature": …}` in canonical bytes. The signature
+//! covers the header alone, and the header holds the payload's hash; a message's hash is that of its
+//! canonical header: same body, same message, whatever the signature.
+//!
+//! [`Envelope::parse`] checks form and payload hash, [`Envelope::authenticate`] who speaks. An error
+//! of either makes the bytes noise, never evidence against anyone. What the payload says is for the
+//! protocol to judge.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::crypto::identity::{IdentityKey, IdentityPublic, Signature};
+use crate::hash::{Digest, Hasher, Tag};
+use crate::json::{self, JsonError};
+use crate::wire::roster::{Index, Roster};
+use crate::wire::{PROTOCOL_VERSION, version_of};
+
+/// The largest envelope, in bytes: some 4 times the deal of 500 validators for 256 operators.
+pub const MAX_ENVELOPE_BYTES: usize = 64 * 1024 * 1024;
+
+/// Why bytes are not an envelope of this ceremony, or none could be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EnvelopeError {
+    /// Not an envelope's JSON in canonical bytes.
+    #[error("the envelope {0}")]
+    Json(#[from] JsonError),
+    /// An envelope of another protocol version.
+    #[error("the envelope is of protocol version {found}; this conclave speaks version {ours}")]
+    Version {
+        /// The envelope's.
+        found: u64,
+        /// This program's.
+        ours: u64,
+    },
+    /// A kind of message in a place where it does not belong.
+    #[error("a message of kind {kind} has no place in round {round}")]
+    Misplaced {
+        /// The kind.
+        kind: Kind,
+        /// The place's round.
+        round: Round,
+    },
+    /// The payload is not an object.
+    #[error("the envelope's payload is not an object")]
+    PayloadForm,
+    /// The payload is not the one that the header names.
+    #[error("the envelope's payload does not have the hash that its header names")]
+    PayloadHash,
+    /// The envelope belongs to another ceremony.
+    #[error("the envelope belongs to ceremony {}, not to this one", found.short())]
+    OtherCeremony {
+        /// The ceremony id in its header.
+        found: Digest,
+    },
+    /// The sender is no operator of this ceremony.
+    #[error("the envelope's sender {0} is no operator of this ceremony")]
+    UnknownSender(IdentityPublic),
+    /// The complaint is against nobody.
+    #[error("the complaint is against index {0}, which no operator of this ceremony has")]
+    UnknownAccused(Index),
+    /// The signature is not the sender's.
+    #[error("the envelope's signature is not that of its sender {0}")]
+    Signature(IdentityPublic),
+}
+
+/// What an envelope says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Round 1: a secret, shared verifiably.
+    Deal,
+    /// Round 2: all deals are checked and the own shares are stored.
+    Confirm,
+    /// A proof that a deal, or its accuser, is wrong.
+    Complain,
+    /// The sender will never confirm.
+    Abandon,
+}
+
+impl std::fmt::Display for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Deal => "deal",
+            Self::Confirm => "confirm",
+            Self::Complain => "complain",
+            Self::Abandon => "abandon",
+        })
+    }
+}
+
+/// Which round a place belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Round {
+    /// Deals.
+    Deal,
+    /// Confirms and abandons: who confirmed can no longer abandon.
+    Confirm,
+    /// Complaints.
+    Complaint,
+}
+
+impl std::fmt::Display for Round {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Deal => "deal",
+            Self::Confirm => "confirm",
+            Self::Complaint => "complaint",
+        })
+    }
+}
+
+/// A place of one sender: an honest operator puts at most one message there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "PlaceFields", into = "PlaceFields")]
+pub enum Place {
+    /// The sender's deal.
+    Deal,
+    /// The sender's confirm or abandon.
+    Confirm,
+    /// The sender's complaint about one deal.
+    Complaint {
+        /// The index of the accused dealer.
+        against: Index,
+        /// The message hash of its deal.
+        deal: Digest,
+    },
+}
+
+impl Place {
+    /// The round of the place.
+    pub const fn round(&self) -> Round {
+        match self {
+            Self::Deal => Round::Deal,
+            Self::Confirm => Round::Confirm,
+            Self::Complaint { .. } => Round::Complaint,
+        }
+    }
+
+    /// Whether a message of `kind` belongs here.
+    pub const fn admits(&self, kind: Kind) -> bool {
+        matches!(
+            (self, kind),
+            (Self::Deal, Kind::Deal)
+                | (Self::Confirm, Kind::Confirm | Kind::Abandon)
+                | (Self::Complaint { .. }, Kind::Complain)
+        )
+    }
+}
+
+/// A place as JSON has it: derived enums with a tag would let unknown fields pass.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PlaceFields {
+    round: Round,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    against: Option<Index>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deal: Option<Digest>,
+}
+
+impl TryFrom<PlaceFields> for Place {
+    type Error = &'static str;
+
+    fn try_from(fields: PlaceFields) -> Result<Self, &'static str> {
+        match (fields.round, fields.against, fields.deal) {
+            (Round::Deal, None, None) => Ok(Self::Deal),
+            (Round::Confirm, None, None) => Ok(Self::Confirm),
+            (Round::Complaint, Some(against), Some(deal)) => Ok(Self::Complaint { against, deal }),
+            _ => Err("a place of round complaint has `against` and `deal`, any other has neither"),
+        }
+    }
+}
+
+impl From<Place> for PlaceFields {
+    fn from(place: Place) -> Self {
+        let (against, deal) = match place {
+            Place::Deal | Place::Confirm => (None, None),
+            Place::Complaint { against, deal } => (Some(against), Some(deal)),
+        };
+        Self {
+            round: place.round(),
+            against,
+            deal,
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HeaderFields {
+    version: u64,
+    cid: Digest,
+    kind: Kind,
+    place: Place,
+    sender: IdentityPublic,
+    payload: Digest,
+}
+
+/// What an envelope's signature covers. A header alone is a claim: it takes its signature, and its
+/// payload, to be a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Header {
+    fields: HeaderFields,
+    canonical: Vec<u8>,
+}
+
+impl Header {
+    /// Makes a header; refuses a kind outside its place.
+    pub fn new(
+        cid: Digest,
+        kind: Kind,
+        place: Place,
+        sender: IdentityPublic,
+        payload: Digest,
+    ) -> Result<Self, EnvelopeError> {
+        Self::from_fields(HeaderFields {
+            version: PROTOCOL_VERSION,
+            cid,
+            kind,
+            place,
+            sender,
+            payload,
+        })
+    }
+
+    /// Rebuilds the header of a deal of which only the payload's hash is known, as a confirm names
+    /// it: "the rest of each header follows from the plan".
+    pub fn deal(
+        cid: Digest,
+        sender: IdentityPublic,
+        payload: Digest,
+    ) -> Result<Self, EnvelopeError> {
+        Self::new(cid, Kind::Deal, Place::Deal, sender, payload)
+    }
+
+    /// The message hash: `H(canonical header)`.
+    #[must_use]
+    pub fn hash(&self) -> Digest {
+        Hasher::new(Tag::MESSAGE).bytes(&self.canonical).finish()
+    }
+
+    /// Whether `signature` is the sender's over this header.
+    #[must_use]
+    pub fn verify(&self, signature: &Signature) -> bool {
+        self.fields
+            .sender
+            .verify(Tag::ENVELOPE_SIGNATURE, &self.canonical, signature)
+    }
+
+    /// The ceremony id.
+    pub fn cid(&self) -> &Digest {
+        &self.fields.cid
+    }
+
+    /// The kind of message.
+    pub fn kind(&self) -> Kind {
+        self.fields.kind
+    }
+
+    /// The sender's place that the message fills.
+    pub fn place(&self) -> Place {
+        self.fields.place
+    }
+
+    /// The sender's identity.
+    pub fn sender(&self) -> &IdentityPublic {
+        &self.fields.sender
+    }
+
+    /// The hash of the canonical payload.
+    pub fn payload(&self) -> &Digest {
+        &self.fields.payload
+    }
+
+    fn from_fields(fields: HeaderFields) -> Result<Self, EnvelopeError> {
+        if fields.version != PROTOCOL_VERSION {
+            return Err(version_error(fields.version));
+        }
+        if !fields.place.admits(fields.kind) {
+            return Err(EnvelopeError::Misplaced {
+                kind: fields.kind,
+                round: fields.place.round(),
+            });
+        }
+        let canonical = json::canonical(&fields)?;
+        Ok(Self { fields, canonical })
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EnvelopeFields {
+    header: HeaderFields,
+    payload: Value,
+    signature: Signature,
+}
+
+/// Well-formed bytes with the payload that their header names; nobody has vouched for them yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Envelope {
+    header: Header,
+    payload: Value,
+    signature: Signature,
+    bytes: Vec<u8>,
+}
+
+impl Envelope {
+    /// Makes and signs an envelope; the same arguments give the same bytes. `payload` is an object.
+    pub fn sign(
+        identity: &IdentityKey,
+        cid: Digest,
+        kind: Kind,
+        place: Place,
+        payload: Value,
+    ) -> Result<Self, EnvelopeError> {
+        let hash = payload_hash(&payload)?;
+        let header = Header::new(cid, kind, place, identity.public(), hash)?;
+        let signature = identity.sign(Tag::ENVELOPE_SIGNATURE, &header.canonical);
+        let fields = EnvelopeFields {
+            header: header.fields,
+            payload,
+            signature,
+        };
+        // Through the reader, so that nothing leaves that others would refuse.
+        Self::parse(&json::canonical(&fields)?)
+    }
+
+    /// Reads an envelope: at most [`MAX_ENVELOPE_BYTES`], canonical bytes, protocol version, kind in
+    /// its place, payload hash. The signature is not checked here.
+    pub fn parse(bytes: &[u8]) -> Result<Self, EnvelopeError> {
+        let value = json::parse_canonical(bytes, MAX_ENVELOPE_BYTES)?;
+        // The version first: the fields of another one are not ours to judge.
+        if let Some(found) = value.get("header").and_then(version_of)
+            && found != PROTOCOL_VERSION
+        {
+            return Err(version_error(found));
+        }
+        let fields: EnvelopeFields = json::decode(&value)?;
+        let header = Header::from_fields(fields.header)?;
+        if payload_hash(&fields.payload)? != *header.payload() {
+            return Err(EnvelopeError::PayloadHash);
+        }
+        Ok(Self {
+            header,
+            payload: fields.payload,
+            signature: fields.signature,
+            bytes: bytes.to_vec(),
+        })
+    }
+
+    /// The header: what the envelope claims to be.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The envelope's canonical bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Checks that an operator of this ceremony signed the envelope for it, and that a complaint is
+    /// against an operator.
+    pub fn authenticate(
+        self,
+        cid: &Digest,
+        roster: &Roster,
+    ) -> Result<Authenticated, EnvelopeError> {
+        if self.header.cid() != cid {
+            return Err(EnvelopeError::OtherCeremony {
+                found: *self.header.cid(),
+            });
+        }
+        let identity = *self.header.sender();
+        let sender = roster
+            .by_identity(&identity)
+            .ok_or(EnvelopeError::UnknownSender(identity))?
+            .index;
+        if let Place::Complaint { against, .. } = self.header.place()
+            && roster.position(against).is_none()
+        {
+            return Err(EnvelopeError::UnknownAccused(against));
+        }
+        if !self.header.verify(&self.signature) {
+            return Err(EnvelopeError::Signature(identity));
+        }
+        Ok(Authenticated {
+            sender,
+            message: self.header.hash(),
+            envelope: self,
+        })
+    }
+}
+
+/// An envelope that its sender, an operator of the ceremony, signed for this ceremony.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Authenticated {
+    envelope: Envelope,
+    sender: Index,
+    message: Digest,
+}
+
+impl Authenticated {
+    /// The sender's index.
+    pub fn sender(&self) -> Index {
+        self.sender
+    }
+
+    /// The kind of message.
+    pub fn kind(&self) -> Kind {
+        self.envelope.header.kind()
+    }
+
+    /// The sender's place that the message fills.
+    pub fn place(&self) -> Place {
+        self.envelope.header.place()
+    }
+
+    /// The message hash.
+    pub fn message_hash(&self) -> Digest {
+        self.message
+    }
+
+    /// The header.
+    pub fn header(&self) -> &Header {
+        &self.envelope.header
+    }
+
+    /// The sender's signature over the header.
+    pub fn signature(&self) -> &Signature {
+        &self.envelope.signature
+    }
+
+    /// The payload, an object.
+    pub fn payload(&self) -> &Value {
+        &self.envelope.payload
+    }
+
+    /// The envelope's canonical bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.envelope.bytes
+    }
+}
+
+fn payload_hash(payload: &Value) -> Result<Digest, EnvelopeError> {
+    if !payload.is_object() {
+        return Err(EnvelopeError::PayloadForm);
+    }
+    let canonical = json::canonical_value(payload)?;
+    Ok(Hasher::new(Tag::PAYLOAD).bytes(&canonical).finish())
+}
+
+fn version_error(found: u64) -> EnvelopeError {
+    EnvelopeError::Version {
+        found,
+        ours: PROTOCOL_VERSION,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -243,6 +243,15 @@ impl<'a> Seat<'a> {
         }
     }
 
+    /// The ids of the ceremony's messages, in the board's order: what a record holds.
+    pub fn record(&self) -> Vec<String> {
+        self.session
+            .board()
+            .iter()
+            .map(|entry| entry.id.id.clone())
+            .collect()
+    }
+
     /// Lists the files of the board that are messages, for couriers.
     pub fn files(&self) -> Result<Vec<MessageFile>, SeatError> {
         let known: BTreeSet<&str> = self

@@ -33,4 +33,5 @@ pub mod ceremony;
 
 pub mod store;
 
+pub mod artifacts;
 pub mod courier;

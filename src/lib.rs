@@ -34,6 +34,7 @@ pub mod ceremony;
 pub mod audit;
 pub mod store;
 
+pub mod artifacts;
 pub mod courier;
 
 pub mod driver;

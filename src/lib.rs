@@ -34,3 +34,5 @@ pub mod ceremony;
 pub mod store;
 
 pub mod courier;
+
+pub mod cli;

@@ -38,3 +38,5 @@ pub mod artifacts;
 pub mod courier;
 
 pub mod driver;
+
+pub mod cli;

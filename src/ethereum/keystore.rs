@@ -217,6 +217,25 @@ impl Keystore {
         self.description.as_deref().unwrap_or_default()
     }
 
+    /// The key derivation and its cost in the parameters' own names, such as `scrypt n=262144 r=8 p=1`.
+    pub fn key_derivation(&self) -> String {
+        match &self.crypto.kdf {
+            Kdf::Scrypt { log_n, r, p, .. } => {
+                let n = 1u64.checked_shl(u32::from(*log_n)).unwrap_or(u64::MAX);
+                format!("scrypt n={n} r={r} p={p}")
+            }
+            Kdf::Pbkdf2 { c, .. } => format!("pbkdf2 c={c}"),
+        }
+    }
+
+    /// Whether the key derivation costs less than that of the standard's test vectors, which is ours.
+    pub const fn is_cheap_to_guess(&self) -> bool {
+        match &self.crypto.kdf {
+            Kdf::Scrypt { log_n, r, .. } => *log_n < Kdf::LOG_N || *r < Kdf::R,
+            Kdf::Pbkdf2 { c, .. } => *c < Kdf::C,
+        }
+    }
+
     /// The file's UUID, unchecked in files of other tools.
     pub fn uuid(&self) -> &str {
         &self.uuid

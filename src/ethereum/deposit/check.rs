@@ -7,7 +7,7 @@ use super::foreign::{Field, ForeignEntry};
 use super::{DepositData, DepositMessage};
 use crate::crypto::bls::{self, SigningRoot};
 use crate::crypto::point::{G1, G2};
-use crate::ethereum::amount::{AmountError, ETHEREUM, GNOSIS, Gwei};
+use crate::ethereum::amount::{AmountError, ETHEREUM, GNOSIS};
 use crate::ethereum::network::{Network, NetworkSpec};
 use crate::ethereum::withdrawal::{CredentialsError, CredentialsKind, WithdrawalCredentials};
 use crate::json::{Hex, encode_hex};
@@ -195,11 +195,8 @@ fn check_entry(
     let pubkey = report.take("pubkey", &entry.pubkey, HEX_48, entry.pubkey.hex::<48>());
     let field = &entry.withdrawal_credentials;
     let credentials = report.take("withdrawal_credentials", field, HEX_32, field.hex::<32>());
-    let amount = match entry.amount {
-        Field::Number(amount) => Some(Gwei(amount)),
-        _ => None,
-    };
-    let amount = report.take("amount", &entry.amount, "a whole number of Gwei", amount);
+    let field = &entry.amount;
+    let amount = report.take("amount", field, "a whole number of Gwei", entry.amount());
     let signature = report.take(
         "signature",
         &entry.signature,

@@ -10,6 +10,8 @@ use std::fmt;
 use serde::de::{self, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use crate::ethereum::amount::Gwei;
+use crate::ethereum::network::Network;
 use crate::json::Hex;
 
 /// The most bytes of a deposit file.
@@ -45,6 +47,21 @@ pub struct ForeignEntry {
     pub(super) fork_version: Field,
     pub(super) network_name: Field,
     pub(super) deposit_cli_version: Field,
+}
+
+impl ForeignEntry {
+    /// The amount, where it is a number.
+    pub fn amount(&self) -> Option<Gwei> {
+        match self.amount {
+            Field::Number(amount) => Some(Gwei(amount)),
+            _ => None,
+        }
+    }
+
+    /// The known network of its fork version.
+    pub fn network(&self) -> Option<&'static Network> {
+        Network::by_fork_version(self.fork_version.hex()?)
+    }
 }
 
 /// What stands in one field.

@@ -1,0 +1,112 @@
+//! Where the home lies, and opening it.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the one reader of the environment: where this user's data folder is"
+)]
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::Context;
+use super::error::CommandError;
+use crate::crypto::identity::IdentityKey;
+use crate::store::home::{Home, WrappedBy};
+use crate::store::wrap::Unlock;
+
+/// The variable that names the home.
+pub const HOME_VARIABLE: &str = "CONCLAVE_HOME";
+
+impl Context {
+    /// Returns the home's folder: `--home`, else `CONCLAVE_HOME`, else in the user's data folder.
+    pub fn home_root(&self) -> Result<PathBuf, CommandError> {
+        if let Some(root) = &self.global.home {
+            return Ok(root.clone());
+        }
+        locate(cfg!(target_os = "macos"), |name| std::env::var_os(name)).ok_or_else(|| {
+            CommandError::usage("this user has no data folder")
+                .hint("name the home with --home DIR")
+        })
+    }
+
+    /// Opens the home; asks for its passphrase if no flag gives it.
+    pub fn open_home(&mut self) -> Result<Home, CommandError> {
+        let root = self.home_root()?;
+        // Before the passphrase: a person is not asked in vain.
+        let public = Home::public(&*self.disk, &root)?;
+        if let WrappedBy::Recipient(recipient) = public.wrapped_by {
+            return Err(CommandError::failed(format!(
+                "the home at {} is wrapped to the age key {recipient}, not by a passphrase",
+                root.display()
+            )));
+        }
+        let passphrase = self.passphrase("passphrase of the home")?;
+        Ok(Home::open(
+            Arc::clone(&self.disk),
+            &root,
+            &Unlock::Passphrase(passphrase),
+        )?)
+    }
+}
+
+/// Returns the identity key of an open home.
+pub fn identity_of(home: &Home) -> Result<IdentityKey, CommandError> {
+    Ok(IdentityKey::from_seed(&home.identity_seed()?))
+}
+
+fn locate(macos: bool, variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    let variable = |name| {
+        variable(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
+    if let Some(home) = variable(HOME_VARIABLE) {
+        return Some(home);
+    }
+    let data = if cfg!(windows) {
+        variable("LOCALAPPDATA")?
+    } else if macos {
+        variable("HOME")?.join("Library/Application Support")
+    } else {
+        // XDG base directories: "all paths must be absolute"; others are to be ignored.
+        match variable("XDG_DATA_HOME").filter(|path| path.is_absolute()) {
+            Some(data) => data,
+            None => variable("HOME")?.join(".local/share"),
+        }
+    };
+    Some(data.join("conclave"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn the_home_is_found_in_order() {
+        let find = |macos, set: &[(&str, &str)]| {
+            locate(macos, |name| {
+                let found = set.iter().find(|(key, _)| *key == name);
+                found.map(|(_, value)| OsString::from(value))
+            })
+            .map(|path| path.display().to_string())
+        };
+        let all = [
+            ("CONCLAVE_HOME", "x"),
+            ("XDG_DATA_HOME", "/d"),
+            ("HOME", "/h"),
+        ];
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(find(false, &all), some("x"));
+        assert_eq!(find(true, &all), some("x"));
+        assert_eq!(find(false, &all[1..]), some("/d/conclave"));
+        assert_eq!(
+            find(true, &all[1..]),
+            some("/h/Library/Application Support/conclave")
+        );
+        assert_eq!(find(false, &all[2..]), some("/h/.local/share/conclave"));
+        let relative = [("XDG_DATA_HOME", "d"), ("HOME", "/h")];
+        assert_eq!(find(false, &relative), some("/h/.local/share/conclave"));
+        assert_eq!(find(false, &[("CONCLAVE_HOME", ""), ("HOME", "")]), None);
+    }
+}

@@ -1,0 +1,234 @@
+//! The command line: one file a command, and the only floor that talks to a person.
+//!
+//! A new command is a file with its arguments and a `run`, a variant in an enum below, and a line in
+//! `help`'s groups; the tests name what was forgotten.
+
+use std::ffi::OsString;
+use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Args, FromArgMatches as _, Parser, Subcommand};
+
+use crate::ambient::{OsRandomness, SystemClock};
+use crate::store::disk::{Disk, RealDisk};
+
+pub mod error;
+pub mod files;
+pub mod home;
+pub mod page;
+pub mod prompt;
+pub mod ui;
+
+mod card;
+mod deposit_check;
+mod expect;
+mod help;
+mod identity;
+mod keystore_check;
+mod plan_check;
+mod plan_new;
+mod plan_show;
+mod values;
+
+use error::{CommandError, Kind};
+pub use expect::Expected;
+use ui::Ui;
+
+/// Run key ceremonies for distributed Ethereum validators
+#[derive(Debug, Parser)]
+#[command(name = "conclave", version, disable_help_subcommand = true)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// The flags that every command takes.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// Keep this operator's state in DIR [default: $CONCLAVE_HOME, else the user's data folder]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub home: Option<PathBuf>,
+    /// Read the passphrase from FILE; one newline at its end is left out
+    #[arg(long, global = true, value_name = "FILE")]
+    pub passphrase_file: Option<PathBuf>,
+    /// Read the passphrase from the open file descriptor N
+    #[arg(
+        long,
+        global = true,
+        value_name = "N",
+        conflicts_with = "passphrase_file"
+    )]
+    pub passphrase_fd: Option<u32>,
+    /// Answer yes to questions of convenience; never to one of safety
+    #[arg(long, global = true)]
+    pub yes: bool,
+    /// Leave out notes; warnings and errors stay
+    #[arg(long, global = true)]
+    pub quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+#[command(disable_help_subcommand = true)]
+enum Command {
+    /// Make and show this operator's identity
+    #[command(subcommand)]
+    Identity(IdentityCommand),
+    Card(card::CardArgs),
+    /// Write, review and check plans
+    #[command(subcommand)]
+    Plan(PlanCommand),
+    /// Check keystores
+    #[command(subcommand)]
+    Keystore(KeystoreCommand),
+    /// Check deposit files
+    #[command(subcommand)]
+    Deposit(DepositCommand),
+}
+
+#[derive(Debug, Subcommand)]
+#[command(disable_help_subcommand = true)]
+enum IdentityCommand {
+    New(identity::NewArgs),
+    Show(identity::ShowArgs),
+}
+
+#[derive(Debug, Subcommand)]
+#[command(disable_help_subcommand = true)]
+enum PlanCommand {
+    /// Write a plan
+    #[command(subcommand)]
+    New(PlanNewCommand),
+    Show(plan_show::ShowArgs),
+    Check(plan_check::CheckArgs),
+}
+
+#[derive(Debug, Subcommand)]
+#[command(disable_help_subcommand = true)]
+enum PlanNewCommand {
+    // Boxed: far more flags than any other command.
+    Keygen(Box<plan_new::KeygenArgs>),
+}
+
+#[derive(Debug, Subcommand)]
+#[command(disable_help_subcommand = true)]
+enum KeystoreCommand {
+    Check(keystore_check::CheckArgs),
+}
+
+#[derive(Debug, Subcommand)]
+#[command(disable_help_subcommand = true)]
+enum DepositCommand {
+    Check(deposit_check::CheckArgs),
+}
+
+/// What every command works with.
+#[derive(Debug)]
+pub struct Context {
+    /// What a person and a pipe see.
+    pub ui: Ui,
+    /// All files.
+    pub disk: Arc<dyn Disk>,
+    /// The global flags.
+    pub global: Global,
+    /// All randomness.
+    pub rng: OsRandomness,
+    /// All time.
+    pub clock: SystemClock,
+}
+
+/// Runs the command that the arguments name (the first is the program's own name) and returns its
+/// exit code; see [`Kind`].
+pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    std::panic::set_hook(Box::new(report_bug));
+    ExitCode::from(guarded(|| main(args)))
+}
+
+fn main(args: impl IntoIterator<Item = OsString>) -> u8 {
+    let parsed = help::command()
+        .try_get_matches_from(args)
+        .and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
+        Ok(cli) => cli,
+        // Help and version come this way too: they go to standard output and are no failure.
+        Err(error) => {
+            let code = u8::try_from(error.exit_code()).unwrap_or(Kind::Usage.exit_code());
+            return match error.print() {
+                Err(failed) if failed.kind() != std::io::ErrorKind::BrokenPipe => {
+                    Kind::Failed.exit_code()
+                }
+                _ => code,
+            };
+        }
+    };
+    let mut context = Context {
+        ui: Ui::new(cli.global.quiet),
+        disk: Arc::new(RealDisk),
+        global: cli.global,
+        rng: OsRandomness,
+        clock: SystemClock::new(),
+    };
+    let done = dispatch(cli.command, &mut context);
+    match done.and(context.ui.finish()) {
+        Ok(()) => 0,
+        Err(error) => {
+            context.ui.error(&error);
+            error.kind().exit_code()
+        }
+    }
+}
+
+fn dispatch(command: Command, cx: &mut Context) -> Result<(), CommandError> {
+    match command {
+        Command::Identity(IdentityCommand::New(args)) => identity::new(&args, cx),
+        Command::Identity(IdentityCommand::Show(args)) => identity::show(&args, cx),
+        Command::Card(args) => card::run(args, cx),
+        Command::Plan(PlanCommand::New(PlanNewCommand::Keygen(args))) => plan_new::run(&args, cx),
+        Command::Plan(PlanCommand::Show(args)) => plan_show::run(&args, cx),
+        Command::Plan(PlanCommand::Check(args)) => plan_check::run(&args, cx),
+        Command::Keystore(KeystoreCommand::Check(args)) => keystore_check::run(&args, cx),
+        Command::Deposit(DepositCommand::Check(args)) => deposit_check::run(&args, cx),
+    }
+}
+
+/// Runs `f`; a panic in it is our bug and has its own exit code.
+fn guarded(f: impl FnOnce() -> u8) -> u8 {
+    catch_unwind(AssertUnwindSafe(f)).unwrap_or(Kind::Bug.exit_code())
+}
+
+/// Says where the program broke, and not with which words: a panic's message may quote a secret.
+fn report_bug(info: &PanicHookInfo<'_>) {
+    let place = info.location().map_or_else(
+        || "an unknown place".to_owned(),
+        |location| format!("{}:{}", location.file(), location.line()),
+    );
+    let error = CommandError::new(
+        Kind::Bug,
+        format!(
+            "this is a bug in conclave {}, at {place}; files that were written are whole",
+            env!("CARGO_PKG_VERSION")
+        ),
+    )
+    .hint("report the line above and the command; giving the same command again is safe");
+    Ui::new(false).error(&error);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_has_its_own_exit_code() {
+        assert_eq!(guarded(|| 3), 3);
+        assert_eq!(guarded(|| panic!("on purpose")), 70);
+    }
+
+    #[test]
+    fn the_command_tree_is_sound() {
+        help::command().debug_assert();
+    }
+}

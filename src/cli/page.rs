@@ -1,0 +1,305 @@
+//! The one page that an operator reads before its first message. It holds no hash and no code: the
+//! plan code is shown by `plan show` alone, never beside the prompt that asks for it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Serialize;
+
+use super::values::{counted, utc};
+use crate::ceremony::plan::{Plan, PlanKind, Registration};
+use crate::ethereum::address::Address;
+use crate::ethereum::amount::{Gwei, Rules};
+use crate::ethereum::keystore::KdfChoice;
+use crate::ethereum::network::NetworkSpec;
+use crate::ethereum::withdrawal::CredentialsKind;
+
+/// How many rows of one kind a person compares by eye.
+pub const MAX_ROWS: usize = 20;
+
+/// What a plan says, for reading; serialised, every row of it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Page {
+    name: String,
+    kind: PlanKind,
+    rehearsal: bool,
+    network: NetworkSpec,
+    created: u64,
+    threshold: usize,
+    operators: Vec<OperatorRow>,
+    validators: usize,
+    withdrawals: Vec<WithdrawalRow>,
+    fee_recipients: Vec<FeeRow>,
+    credentials: Vec<CredentialsRow>,
+    deposits: Vec<DepositsRow>,
+    keystores: KdfChoice,
+    danger_flags: Vec<String>,
+    warnings: Vec<String>,
+    #[serde(skip)]
+    rules: &'static Rules,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct OperatorRow {
+    index: u64,
+    name: String,
+    identity: String,
+    tool: String,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct WithdrawalRow {
+    address: Address,
+    validators: usize,
+    /// A decimal string: the sum may exceed the largest integer of our JSON.
+    gwei: String,
+    #[serde(skip)]
+    sum: Gwei,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct FeeRow {
+    address: Address,
+    gas_limit: u64,
+    timestamp: u64,
+    validators: usize,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct CredentialsRow {
+    kind: CredentialsKind,
+    validators: usize,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct DepositsRow {
+    instalments: Vec<Gwei>,
+    validators: usize,
+}
+
+impl Page {
+    /// The page of a plan.
+    pub fn of(plan: &Plan) -> Self {
+        let mut withdrawals = BTreeMap::<Address, (usize, Gwei)>::new();
+        let mut fees = BTreeMap::<(Address, u64, u64), usize>::new();
+        let mut credentials = BTreeMap::<CredentialsKind, usize>::new();
+        let mut deposits = BTreeMap::<Vec<Gwei>, usize>::new();
+        for validator in plan.validators() {
+            let (count, sum) = withdrawals
+                .entry(validator.withdrawal_address)
+                .or_insert((0, Gwei(0)));
+            count_one(count);
+            *sum = validator
+                .deposits
+                .iter()
+                .fold(*sum, |sum, amount| Gwei(sum.0.saturating_add(amount.0)));
+            if let Some(Registration {
+                fee_recipient,
+                gas_limit,
+                timestamp,
+            }) = validator.registration
+            {
+                count_one(
+                    fees.entry((fee_recipient, gas_limit, timestamp))
+                        .or_default(),
+                );
+            }
+            count_one(credentials.entry(validator.credentials).or_default());
+            count_one(deposits.entry(validator.deposits.clone()).or_default());
+        }
+        Self {
+            name: plan.name().to_string(),
+            kind: plan.kind(),
+            rehearsal: plan.is_rehearsal(),
+            network: plan.network().clone(),
+            created: plan.created(),
+            threshold: plan.threshold(),
+            operators: plan
+                .roster()
+                .iter()
+                .map(|operator| OperatorRow {
+                    index: operator.index.get(),
+                    name: operator.card.name().to_string(),
+                    identity: operator.card.identity().to_string(),
+                    tool: operator.card.tool().as_str().to_owned(),
+                })
+                .collect(),
+            validators: plan.validators().len(),
+            withdrawals: withdrawals
+                .into_iter()
+                .map(|(address, (validators, sum))| WithdrawalRow {
+                    address,
+                    validators,
+                    gwei: sum.0.to_string(),
+                    sum,
+                })
+                .collect(),
+            fee_recipients: fees
+                .into_iter()
+                .map(|((address, gas_limit, timestamp), validators)| FeeRow {
+                    address,
+                    gas_limit,
+                    timestamp,
+                    validators,
+                })
+                .collect(),
+            credentials: credentials
+                .into_iter()
+                .map(|(kind, validators)| CredentialsRow { kind, validators })
+                .collect(),
+            deposits: deposits
+                .into_iter()
+                .map(|(instalments, validators)| DepositsRow {
+                    instalments,
+                    validators,
+                })
+                .collect(),
+            keystores: plan.keystores(),
+            danger_flags: danger_flags(plan),
+            warnings: plan.warnings().iter().map(ToString::to_string).collect(),
+            rules: plan.network().rules(),
+        }
+    }
+
+    /// Whether the page leaves addresses out, so that only a list compares them all.
+    pub fn needs_list(&self) -> bool {
+        self.withdrawals.len() > MAX_ROWS || self.fee_recipients.len() > MAX_ROWS
+    }
+
+    fn instalments(&self, row: &DepositsRow) -> String {
+        let amounts: Vec<String> = row
+            .instalments
+            .iter()
+            .map(|amount| self.rules.display(*amount))
+            .collect();
+        amounts.join(" + ")
+    }
+}
+
+impl fmt::Display for Page {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.rehearsal {
+            writeln!(
+                f,
+                "REHEARSAL: what this ceremony signs is valid on no chain\n"
+            )?;
+        }
+        let kind = match self.kind {
+            PlanKind::Keygen => "new keys",
+        };
+        writeln!(f, "{}: {kind}", self.name)?;
+        writeln!(
+            f,
+            "\n  network      {} (fork version {})",
+            self.network,
+            crate::json::Hex(self.network.fork_version())
+        )?;
+        writeln!(f, "  created      {}", utc(self.created))?;
+        writeln!(
+            f,
+            "  threshold    {} of {} operators",
+            self.threshold,
+            self.operators.len()
+        )?;
+        writeln!(f, "  validators   {}", self.validators)?;
+        for row in &self.credentials {
+            let meaning = match row.kind {
+                CredentialsKind::Eth1 => "balance above 32 ETH is paid out",
+                CredentialsKind::Compounding => "balance compounds up to 2048 ETH",
+            };
+            let count = counted(row.validators, "validator");
+            writeln!(f, "  credentials  {} for {count} ({meaning})", row.kind)?;
+        }
+        let keystores = match self.keystores {
+            KdfChoice::Scrypt => "scrypt",
+            KdfChoice::Pbkdf2 => "PBKDF2",
+        };
+        writeln!(f, "  keystores    {keystores}")?;
+
+        writeln!(f, "\nOperators")?;
+        let widest = |column: fn(&OperatorRow) -> String| {
+            let widths = self.operators.iter().map(|row| column(row).chars().count());
+            widths.max().unwrap_or(0)
+        };
+        let index = widest(|row| row.index.to_string());
+        let name = widest(|row| row.name.clone());
+        for row in &self.operators {
+            writeln!(
+                f,
+                "  {:>index$}  {:name$}  {}  {}",
+                row.index, row.name, row.identity, row.tool
+            )?;
+        }
+
+        section(f, "Deposits", &self.deposits, |row| {
+            format!(
+                "{}: {}",
+                counted(row.validators, "validator"),
+                self.instalments(row)
+            )
+        })?;
+        section(f, "Withdrawal addresses", &self.withdrawals, |row| {
+            format!(
+                "{}  {}, {}",
+                row.address,
+                counted(row.validators, "validator"),
+                self.rules.display(row.sum)
+            )
+        })?;
+        section(
+            f,
+            "Fee recipients (builder registrations)",
+            &self.fee_recipients,
+            |row| {
+                format!(
+                    "{}  {}, gas limit {}, dated {}",
+                    row.address,
+                    counted(row.validators, "validator"),
+                    row.gas_limit,
+                    utc(row.timestamp)
+                )
+            },
+        )?;
+        if self.needs_list() {
+            writeln!(
+                f,
+                "\nToo many addresses to compare by eye: give your own list with --expect FILE"
+            )?;
+        }
+        section(f, "Danger", &self.danger_flags, Clone::clone)?;
+        section(f, "Warnings", &self.warnings, Clone::clone)
+    }
+}
+
+/// A titled list; a long one is counted, an empty one left out.
+fn section<T>(
+    f: &mut fmt::Formatter<'_>,
+    title: &str,
+    rows: &[T],
+    line: impl Fn(&T) -> String,
+) -> fmt::Result {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    writeln!(f, "\n{title}")?;
+    if rows.len() > MAX_ROWS {
+        return writeln!(f, "  {} different ones", rows.len());
+    }
+    rows.iter()
+        .try_for_each(|row| writeln!(f, "  {}", line(row)))
+}
+
+/// Whatever the plan allows itself, by the names in its file.
+fn danger_flags(plan: &Plan) -> Vec<String> {
+    let fields = plan.value().as_object().into_iter().flatten();
+    fields
+        .filter(|(name, value)| {
+            name.starts_with("danger_") && **value != serde_json::Value::Bool(false)
+        })
+        .map(|(name, _)| name.clone())
+        .collect()
+}
+
+fn count_one(count: &mut usize) {
+    *count = count.saturating_add(1);
+}

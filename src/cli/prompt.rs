@@ -1,0 +1,159 @@
+//! Passphrases and answers: from a file or descriptor that a flag names, or from a person.
+//!
+//! A secret never comes from an argument, an environment variable or standard input in passing. A
+//! question without a terminal is a usage error that names the flag, never a wait. "Terminal" means
+//! that standard input is one; secrets are then read from the terminal itself, without echo.
+
+use std::fmt::Display;
+use std::io::{self, BufRead as _, IsTerminal as _, Read as _};
+use std::path::Path;
+
+use super::Context;
+use super::error::CommandError;
+use crate::secret::{Passphrase, Secret, SecretBytes};
+use crate::store::disk::read_descriptor;
+
+/// The fewest characters of a new passphrase.
+pub const MIN_PASSPHRASE_CHARS: usize = 12;
+
+/// The longest answer to a question, in bytes.
+const MAX_ANSWER_BYTES: u64 = 1024;
+
+impl Context {
+    /// Tells whether a person can be asked.
+    pub fn has_terminal(&self) -> bool {
+        io::stdin().is_terminal()
+    }
+
+    /// Returns the passphrase that the flags name, if they name one.
+    pub fn flag_passphrase(&mut self) -> Result<Option<Passphrase>, CommandError> {
+        if let Some(path) = self.global.passphrase_file.clone() {
+            return self.passphrase_in(&path).map(Some);
+        }
+        if let Some(descriptor) = self.global.passphrase_fd {
+            let bytes = Secret::new(read_descriptor(descriptor, limit())?);
+            let name = format!("file descriptor {descriptor}");
+            return self.take_passphrase(&bytes, &name).map(Some);
+        }
+        Ok(None)
+    }
+
+    /// Returns the passphrase that a file holds; one newline at its end does not belong to it.
+    pub fn passphrase_in(&mut self, path: &Path) -> Result<Passphrase, CommandError> {
+        let bytes = Secret::new(self.disk.read(path, limit())?);
+        self.take_passphrase(&bytes, &path.display().to_string())
+    }
+
+    /// Returns an existing passphrase: the flags', or a person's.
+    pub fn passphrase(&mut self, what: &str) -> Result<Passphrase, CommandError> {
+        if let Some(passphrase) = self.flag_passphrase()? {
+            return Ok(passphrase);
+        }
+        self.need_terminal(what)?;
+        ask_hidden(&format!("{what}: "))
+    }
+
+    /// Returns a new passphrase of [`MIN_PASSPHRASE_CHARS`] at least: the flags', or a person's, who
+    /// types it twice.
+    pub fn new_passphrase(&mut self, what: &str) -> Result<Passphrase, CommandError> {
+        let given = self.flag_passphrase()?;
+        let typed = given.is_none();
+        let passphrase = match given {
+            Some(passphrase) => passphrase,
+            None => {
+                self.need_terminal(what)?;
+                ask_hidden(&format!(
+                    "{what} (at least {MIN_PASSPHRASE_CHARS} characters): "
+                ))?
+            }
+        };
+        let chars = passphrase.expose(|text| text.chars().count());
+        if chars < MIN_PASSPHRASE_CHARS {
+            return Err(CommandError::failed(format!(
+                "the {what} is shorter than {MIN_PASSPHRASE_CHARS} characters; nothing was made"
+            ))
+            .hint("six random words are easy to write down and hard to guess"));
+        }
+        if typed && !ask_hidden("the same again: ")?.ct_eq(&passphrase) {
+            return Err(CommandError::failed(
+                "the two passphrases differ; nothing was made",
+            ));
+        }
+        Ok(passphrase)
+    }
+
+    /// Asks a question whose answer is no secret. `flag` is its twin for scripts.
+    pub fn answer(&mut self, question: impl Display, flag: &str) -> Result<String, CommandError> {
+        if !self.has_terminal() {
+            return Err(
+                CommandError::usage(format!("there is no terminal to ask at: {question}"))
+                    .hint(format!("give {flag}")),
+            );
+        }
+        self.ui.ask(format!("{question} "));
+        let mut line = String::new();
+        io::stdin()
+            .lock()
+            .take(MAX_ANSWER_BYTES)
+            .read_line(&mut line)
+            .map_err(|error| CommandError::failed(format!("cannot read the answer: {error}")))?;
+        Ok(line.trim().to_owned())
+    }
+
+    /// Asks for a yes; `--yes` is one. Never for a question of safety.
+    pub fn confirm(&mut self, question: impl Display) -> Result<bool, CommandError> {
+        if self.global.yes {
+            return Ok(true);
+        }
+        let answer = self.answer(format!("{question} [y/N]"), "--yes")?;
+        Ok(matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes"))
+    }
+
+    fn need_terminal(&self, what: &str) -> Result<(), CommandError> {
+        if self.has_terminal() {
+            return Ok(());
+        }
+        Err(CommandError::usage(format!(
+            "the {what} is needed, and there is no terminal to ask at"
+        ))
+        .hint("give --passphrase-file FILE or --passphrase-fd N"))
+    }
+
+    fn take_passphrase(
+        &mut self,
+        bytes: &SecretBytes,
+        source: &str,
+    ) -> Result<Passphrase, CommandError> {
+        let (text, stripped) = bytes
+            .expose(|bytes| {
+                let end = bytes.strip_suffix(b"\n");
+                let end = end.map(|rest| rest.strip_suffix(b"\r").unwrap_or(rest));
+                let text = std::str::from_utf8(end.unwrap_or(bytes)).ok()?;
+                Some((text.to_owned(), end.is_some()))
+            })
+            .ok_or_else(|| {
+                CommandError::failed(format!("the passphrase in {source} is not UTF-8"))
+            })?;
+        let passphrase = Passphrase::new(text)
+            .map_err(|error| CommandError::failed(format!("{source}: {error}")))?;
+        if stripped {
+            self.ui.note(format!(
+                "the newline at the end of {source} is not part of the passphrase"
+            ));
+        }
+        Ok(passphrase)
+    }
+}
+
+/// A passphrase and its newline.
+fn limit() -> u64 {
+    (Passphrase::MAX_BYTES as u64).saturating_add(2)
+}
+
+fn ask_hidden(prompt: &str) -> Result<Passphrase, CommandError> {
+    let text = rpassword::prompt_password(prompt).map_err(|error| {
+        CommandError::usage(format!("cannot read from the terminal: {error}"))
+            .hint("give --passphrase-file FILE or --passphrase-fd N")
+    })?;
+    Ok(Passphrase::new(text)?)
+}

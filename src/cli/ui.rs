@@ -1,0 +1,190 @@
+//! What a person and a pipe see.
+//!
+//! Rules: standard output carries data only, so that it can be piped; everything else goes to
+//! standard error, one line a thought, readable without colour, never with colour. A reader that
+//! closes standard output early is no error and stops no work; a full disk behind it is one. Control
+//! characters from files, of which a terminal might make something else, are printed as escapes.
+
+use std::fmt::Display;
+use std::io::{self, ErrorKind, Write};
+
+use serde::Serialize;
+
+use super::error::CommandError;
+use crate::json;
+
+/// The owner of both streams.
+pub struct Ui {
+    stdout: Box<dyn Write>,
+    stderr: Box<dyn Write>,
+    quiet: bool,
+    stdout_state: io::Result<()>,
+}
+
+impl std::fmt::Debug for Ui {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ui").field("quiet", &self.quiet).finish()
+    }
+}
+
+impl Ui {
+    /// Takes the process's streams; with `quiet`, notes are left out, warnings and errors are not.
+    pub fn new(quiet: bool) -> Self {
+        Self::over(Box::new(io::stdout()), Box::new(io::stderr()), quiet)
+    }
+
+    fn over(stdout: Box<dyn Write>, stderr: Box<dyn Write>, quiet: bool) -> Self {
+        Self {
+            stdout,
+            stderr,
+            quiet,
+            stdout_state: Ok(()),
+        }
+    }
+
+    /// Writes a line, or several, of data to standard output.
+    pub fn data(&mut self, text: impl Display) {
+        self.write_data(format!("{}\n", visible(&text.to_string())).as_bytes());
+    }
+
+    /// Writes an object to standard output as JSON.
+    pub fn json<T: Serialize>(&mut self, object: &T) -> Result<(), CommandError> {
+        let bytes = json::pretty(object)?;
+        self.write_data(&bytes);
+        Ok(())
+    }
+
+    /// Says on standard error how things stand.
+    pub fn note(&mut self, text: impl Display) {
+        if !self.quiet {
+            self.say(text);
+        }
+    }
+
+    /// Says what to do next.
+    pub fn next(&mut self, text: impl Display) {
+        self.note(format!("next: {text}"));
+    }
+
+    /// Says what is allowed and should be known.
+    pub fn warn(&mut self, text: impl Display) {
+        self.say(format!("warning: {text}"));
+    }
+
+    /// Says why a command did not do what it was asked, then what to do about it.
+    pub fn error(&mut self, error: &CommandError) {
+        self.say(format!("error: {}", error.message()));
+        for cause in error.causes() {
+            self.say(format!("  {cause}"));
+        }
+        for hint in error.hints() {
+            self.say(format!("hint: {hint}"));
+        }
+    }
+
+    /// Writes a question without a line's end.
+    pub fn ask(&mut self, question: impl Display) {
+        // Nobody is left to tell when standard error is gone.
+        let _ = write!(self.stderr, "{}", visible(&question.to_string()));
+        let _ = self.stderr.flush();
+    }
+
+    /// Tells whether all data got out.
+    pub fn finish(&mut self) -> Result<(), CommandError> {
+        let flushed = self.stdout.flush();
+        match std::mem::replace(&mut self.stdout_state, Ok(())).and(flushed) {
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(CommandError::failed(
+                format!("cannot write to standard output: {error}"),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn write_data(&mut self, bytes: &[u8]) {
+        if self.stdout_state.is_ok() {
+            self.stdout_state = self.stdout.write_all(bytes);
+        }
+    }
+
+    fn say(&mut self, text: impl Display) {
+        let _ = writeln!(self.stderr, "{}", visible(&text.to_string()));
+    }
+}
+
+/// Replaces what a terminal would obey or reorder by, but for line ends.
+fn visible(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        let reorders = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if c != '\n' && (c.is_control() || reorders) {
+            out.extend(c.escape_unicode());
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::{Arc, Mutex};
+
+    #[derive(Clone, Default)]
+    struct Shared(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Shared {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    struct Failing(ErrorKind);
+
+    impl Write for Failing {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(self.0.into())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn data_and_talk_go_their_own_ways() {
+        for quiet in [false, true] {
+            let (out, err) = (Shared::default(), Shared::default());
+            let mut ui = Ui::over(Box::new(out.clone()), Box::new(err.clone()), quiet);
+            ui.data("a\n\u{1b}[31mb\u{202e}");
+            ui.note("fine");
+            ui.warn("careful");
+            ui.error(&CommandError::failed("broken").cause("why").hint("mend it"));
+            ui.finish().unwrap();
+            let text =
+                |shared: &Shared| String::from_utf8(shared.0.lock().unwrap().clone()).unwrap();
+            assert_eq!(text(&out), "a\n\\u{1b}[31mb\\u{202e}\n");
+            let note = if quiet { "" } else { "fine\n" };
+            assert_eq!(
+                text(&err),
+                format!("{note}warning: careful\nerror: broken\n  why\nhint: mend it\n")
+            );
+        }
+    }
+
+    #[test]
+    fn a_reader_that_leaves_is_no_error_and_a_full_disk_is() {
+        for (kind, fine) in [
+            (ErrorKind::BrokenPipe, true),
+            (ErrorKind::StorageFull, false),
+        ] {
+            let mut ui = Ui::over(Box::new(Failing(kind)), Box::new(Shared::default()), false);
+            ui.data("x");
+            ui.data("y");
+            assert_eq!(ui.finish().is_ok(), fine);
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! What stands in flags, read into types. Each error is a sentence that follows the flag's name.
+
+use crate::ethereum::amount::{Gwei, Rules};
+use crate::ethereum::network::{Network, NetworkSpec};
+use crate::ethereum::withdrawal::CredentialsKind;
+use crate::json::{Hex, Text};
+
+/// A name.
+pub(super) fn text(text: &str) -> Result<Text, String> {
+    Text::try_from(text.to_owned()).map_err(|error| error.to_string())
+}
+
+/// A known network, or the rehearsal of one.
+pub(super) fn known_network(name: &str) -> Result<NetworkSpec, String> {
+    let found = Network::known(name).map(Network::spec);
+    let rehearsed = || {
+        Network::ALL
+            .iter()
+            .map(|network| network.spec().rehearsal())
+            .find(|spec| spec.name() == name)
+    };
+    found
+        .or_else(rehearsed)
+        .ok_or_else(|| format!("the network is not known; known are {}", known_names()))
+}
+
+/// The known networks' names.
+pub(super) fn known_names() -> String {
+    let names: Vec<&str> = Network::ALL.iter().map(|network| network.name).collect();
+    names.join(", ")
+}
+
+/// `0x01` or `0x02`.
+pub(super) fn credentials(text: &str) -> Result<CredentialsKind, String> {
+    [CredentialsKind::Eth1, CredentialsKind::Compounding]
+        .into_iter()
+        .find(|kind| kind.to_string() == text)
+        .ok_or_else(|| "0x01 (paid out) and 0x02 (compounding) are possible".to_owned())
+}
+
+/// Hex of exactly `N` bytes, in any case, with or without `0x`.
+pub(super) fn hex<const N: usize>(text: &str) -> Result<Hex<N>, String> {
+    let digits = text.strip_prefix("0x").unwrap_or(text);
+    Hex::parse(&digits.to_ascii_lowercase())
+        .ok_or_else(|| format!("{} hex characters are needed", N.saturating_mul(2)))
+}
+
+/// An amount: a whole number of Gwei, or a decimal number of tokens with their name.
+pub(super) fn amount(text: &str, rules: &Rules) -> Result<Gwei, String> {
+    let lower = text.trim().to_ascii_lowercase();
+    let token = rules.token.to_ascii_lowercase();
+    let refuse = || {
+        format!(
+            "\"{text}\" is no amount; write Gwei as 32000000000 or {} as 1.5{token}",
+            rules.token
+        )
+    };
+    let digits = lower.strip_suffix("gwei").unwrap_or(&lower).trim_end();
+    if !digits.is_empty() && digits.bytes().all(|c| c.is_ascii_digit()) {
+        return digits.parse().map(Gwei).map_err(|_| refuse());
+    }
+    let number = lower.strip_suffix(&token).ok_or_else(refuse)?.trim_end();
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let digits = format!("{whole}{fraction}");
+    let plain = |c: u8| c.is_ascii_digit();
+    // 18 digits: more than any amount, and far from where the product below would overflow.
+    let fits = digits.len() <= 18 && digits.bytes().all(plain);
+    if whole.is_empty() || number.ends_with('.') || !fits {
+        return Err(refuse());
+    }
+    let units: u128 = digits.parse().map_err(|_| refuse())?;
+    let scale = u32::try_from(fraction.len())
+        .ok()
+        .and_then(|places| 10u128.checked_pow(places))
+        .ok_or_else(refuse)?;
+    let product = units.saturating_mul(u128::from(rules.gwei_per_token));
+    if product.checked_rem(scale) != Some(0) {
+        return Err(format!("\"{text}\" is no whole number of Gwei"));
+    }
+    product
+        .checked_div(scale)
+        .and_then(|gwei| u64::try_from(gwei).ok())
+        .map(Gwei)
+        .ok_or_else(refuse)
+}
+
+/// Seconds since 1970 as `2026-01-31 12:00:00 UTC`; the number itself where no calendar goes.
+pub(super) fn utc(seconds: u64) -> String {
+    let time = i64::try_from(seconds)
+        .ok()
+        .and_then(|seconds| time::OffsetDateTime::from_unix_timestamp(seconds).ok());
+    time.map_or_else(
+        || format!("{seconds} seconds after 1970"),
+        |time| {
+            let (hour, minute, second) = time.to_hms();
+            format!(
+                "{:04}-{:02}-{:02} {hour:02}:{minute:02}:{second:02} UTC",
+                time.year(),
+                u8::from(time.month()),
+                time.day()
+            )
+        },
+    )
+}
+
+/// `1 validator`, `2 validators`.
+pub(super) fn counted(count: usize, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{plural}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ethereum::amount::{ETHEREUM, GNOSIS};
+
+    #[test]
+    fn amounts_are_exact_or_refused() {
+        for (text, gwei) in [
+            ("32eth", 32_000_000_000),
+            ("32 ETH", 32_000_000_000),
+            ("1.5eth", 1_500_000_000),
+            ("0.000000001eth", 1),
+            ("2048.0eth", 2_048_000_000_000),
+            ("32000000000", 32_000_000_000),
+            ("7gwei", 7),
+        ] {
+            assert_eq!(amount(text, &ETHEREUM), Ok(Gwei(gwei)), "{text}");
+        }
+        assert_eq!(amount("1gno", &GNOSIS), Ok(Gwei(32_000_000_000)));
+        assert_eq!(amount("0.03125gno", &GNOSIS), Ok(Gwei(1_000_000_000)));
+        for text in [
+            "",
+            "eth",
+            ".5eth",
+            "1.eth",
+            "-1eth",
+            "+1eth",
+            "1e3eth",
+            "1_0eth",
+            "1gno",
+            "32 coins",
+            "0.0000000001eth",
+            "99999999999999999999",
+            "1.5",
+            "1.5gwei",
+            "1.0.0eth",
+            "9999999999999999999eth",
+            "999999999999999999eth",
+            "٣eth",
+        ] {
+            assert!(amount(text, &ETHEREUM).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn other_values() {
+        assert_eq!(utc(0), "1970-01-01 00:00:00 UTC");
+        assert_eq!(utc(1_767_225_599), "2025-12-31 23:59:59 UTC");
+        assert!(utc(u64::MAX).contains("after 1970"));
+        assert_eq!(
+            hex::<4>("0x10000910").map(|hex| hex.0),
+            Ok([0x10, 0, 9, 0x10])
+        );
+        assert!(hex::<4>("0x1000091").is_err());
+        assert_eq!(credentials("0x02"), Ok(CredentialsKind::Compounding));
+        assert!(credentials("0x00").is_err());
+        assert_eq!(known_network("hoodi").unwrap().name(), "hoodi");
+        assert!(known_network("hoodi-rehearsal").unwrap().is_rehearsal());
+        assert!(
+            known_network("holesky")
+                .unwrap_err()
+                .contains("mainnet, hoodi")
+        );
+    }
+}

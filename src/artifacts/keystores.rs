@@ -34,6 +34,18 @@ pub(super) struct KeystoreSet<'a> {
     chosen: Option<&'a Passphrase>,
 }
 
+/// Returns where an operator's directory holds the keystore of the validator at `position`.
+pub fn path(directory: &Path, plan: &Plan, position: usize) -> PathBuf {
+    directory
+        .join(KEYS)
+        .join(file_name(position, plan.created(), "json"))
+}
+
+/// A name that validator clients recognise in a directory of keystores.
+fn file_name(position: usize, created: u64, extension: &str) -> String {
+    format!("keystore-m_12381_3600_{position}_0_0-{created}.{extension}")
+}
+
 /// One validator's share.
 struct Share<'a> {
     position: usize,
@@ -220,7 +232,7 @@ impl<'a> KeystoreSet<'a> {
     /// A name that validator clients recognise when they import a directory.
     fn name(&self, position: usize, extension: &str) -> String {
         let created = self.plan.created();
-        format!("keystore-m_12381_3600_{position}_0_0-{created}.{extension}")
+        file_name(position, created, extension)
     }
 
     fn description(&self, position: usize) -> String {
@@ -261,7 +273,7 @@ fn compare(path: &Path, opened: &Seed, share: &Seed) -> Result<(), ArtifactError
     }
 }
 
-fn read_passphrase(disk: &dyn Disk, path: &PathBuf) -> Result<Passphrase, ArtifactError> {
+fn read_passphrase(disk: &dyn Disk, path: &Path) -> Result<Passphrase, ArtifactError> {
     let mut bytes = Secret::new(disk.read(path, Passphrase::MAX_BYTES as u64)?);
     String::from_utf8(bytes.expose_mut(std::mem::take))
         .ok()

@@ -13,8 +13,6 @@
 #[cfg(test)]
 mod architecture;
 #[cfg(test)]
-mod artifacts;
-#[cfg(test)]
 mod courier_folder;
 #[cfg(test)]
 mod disk;

@@ -25,6 +25,8 @@ mod home;
 #[cfg(test)]
 mod offline;
 #[cfg(test)]
+mod record;
+#[cfg(test)]
 mod source;
 #[cfg(test)]
 mod vault;

@@ -20,7 +20,7 @@ use conclave::secret::{Secret, Seed};
 use conclave::wire::card::VerifiedCard;
 use conclave::wire::roster::Index;
 
-/// One GWei of ETH times 10^9.
+/// 1 ETH in Gwei.
 pub(crate) const ETH: u64 = 1_000_000_000;
 
 /// The plan's time.
@@ -109,7 +109,12 @@ pub(crate) fn players(indices: &[u64]) -> Vec<Player> {
 /// An operator's card.
 pub(crate) fn card(player: &Player) -> VerifiedCard {
     let name = text(&format!("operator {}", player.index));
-    VerifiedCard::make(&player.me.identity, name, player.me.secret.as_ref().unwrap()).unwrap()
+    VerifiedCard::make(
+        &player.me.identity,
+        name,
+        player.me.secret.as_ref().unwrap(),
+    )
+    .unwrap()
 }
 
 /// Three validators: one deposit; two instalments and a registration; 0x02 with an odd amount and
@@ -204,8 +209,7 @@ fn turn(plan: &Plan, player: &mut Player, board: &mut Board) -> Option<Outcome> 
             Step::Send(envelopes) => {
                 for envelope in envelopes {
                     player.memory.own.insert(envelope.header().hash());
-                    let Registered::New(label) =
-                        board.session(plan).register(envelope.bytes(), "")
+                    let Registered::New(label) = board.session(plan).register(envelope.bytes(), "")
                     else {
                         panic!("an own message is noise");
                     };

@@ -2,3 +2,4 @@
 
 pub(crate) mod ceremony;
 pub(crate) mod disk;
+pub(crate) mod flips;

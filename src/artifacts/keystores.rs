@@ -127,12 +127,13 @@ impl<'a> KeystoreSet<'a> {
                 &mut randomness,
             )
             .map_err(failed)?;
-            disk.create(
-                &path,
-                &keystore.to_bytes().map_err(failed)?,
-                Access::Private,
-            )?;
-            let read = self.read(disk, &path, &share)?;
+            let bytes = keystore.to_bytes().map_err(failed)?;
+            disk.create(&path, &bytes, Access::Private)?;
+            let read = disk.read(&path, keystore::MAX_BYTES as u64)?;
+            if read != bytes {
+                return Err(read_back(&path, "holds other bytes than were written"));
+            }
+            let read = self.parse(&read, &path, &share)?;
             let opened = read
                 .decrypt_with(&derived)
                 .map_err(|error| read_back(&path, &format!("does not open: {error}")))?;
@@ -161,7 +162,8 @@ impl<'a> KeystoreSet<'a> {
     ) -> Result<(), ArtifactError> {
         self.each(observer, |share| {
             let path = directory.join(self.name(share.position, "json"));
-            let keystore = self.read(disk, &path, &share)?;
+            let bytes = disk.read(&path, keystore::MAX_BYTES as u64)?;
+            let keystore = self.parse(&bytes, &path, &share)?;
             let opened = match self.chosen {
                 Some(chosen) => keystore.decrypt(chosen),
                 None => {
@@ -175,16 +177,15 @@ impl<'a> KeystoreSet<'a> {
         })
     }
 
-    /// Reads a keystore and checks what it says about itself.
-    fn read(
+    /// Reads a keystore's bytes and checks what it says about itself.
+    fn parse(
         &self,
-        disk: &dyn Disk,
+        bytes: &[u8],
         path: &Path,
         share: &Share<'_>,
     ) -> Result<Keystore, ArtifactError> {
-        let bytes = disk.read(path, keystore::MAX_BYTES as u64)?;
         let keystore =
-            Keystore::parse(&bytes).map_err(|error| read_back(path, &error.to_string()))?;
+            Keystore::parse(bytes).map_err(|error| read_back(path, &error.to_string()))?;
         if keystore.pubkey() != &share.public.to_bytes()
             || keystore.path() != key_path(share.position)
             || keystore.description() != self.description(share.position)

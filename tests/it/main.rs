@@ -13,6 +13,8 @@
 #[cfg(test)]
 mod architecture;
 #[cfg(test)]
+mod artifacts;
+#[cfg(test)]
 mod courier_folder;
 #[cfg(test)]
 mod disk;
@@ -26,6 +28,8 @@ mod home;
 mod offline;
 #[cfg(test)]
 mod protocol;
+#[cfg(test)]
+mod record;
 #[cfg(test)]
 mod source;
 #[cfg(test)]

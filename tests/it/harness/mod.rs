@@ -2,6 +2,7 @@
 
 pub(crate) mod ceremony;
 pub(crate) mod disk;
+pub(crate) mod flips;
 pub(crate) mod forgery;
 pub(crate) mod homes;
 pub(crate) mod maths;

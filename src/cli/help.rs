@@ -33,7 +33,9 @@ pub(super) fn command() -> clap::Command {
         groups(&command),
         "`conclave COMMAND --help` says more of a command and ends with an example."
     );
-    hide_commands(command).help_template(template)
+    hide_commands(command)
+        .override_usage("conclave [OPTIONS] <COMMAND>")
+        .help_template(template)
 }
 
 fn groups(command: &clap::Command) -> String {

@@ -13,6 +13,10 @@
 #[cfg(test)]
 mod architecture;
 #[cfg(test)]
+mod cli;
+#[cfg(test)]
+mod cli_files;
+#[cfg(test)]
 mod courier_folder;
 #[cfg(test)]
 mod disk;

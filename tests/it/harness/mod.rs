@@ -1,3 +1,4 @@
 //! What several topics need.
 
+pub(crate) mod binary;
 pub(crate) mod disk;

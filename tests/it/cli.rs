@@ -430,6 +430,8 @@ fn networks_carry_their_own_rules() {
     };
     let root = "1111111111111111111111111111111111111111111111111111111111111111";
     desk.ok(&keygen("gnosis", &["--deposit", "1gno"]));
+    let page = desk.ok(&["plan", "show", "gnosis"]);
+    assert!(page.contains("balance above 1 GNO is paid out"), "{page}");
     desk.refused(
         &keygen("chiado", &["--fee-recipient", ADDRESS]),
         1,

@@ -1,5 +1,6 @@
 //! What several topics need.
 
+pub(crate) mod binary;
 pub(crate) mod ceremony;
 pub(crate) mod disk;
 pub(crate) mod flips;

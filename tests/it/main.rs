@@ -25,6 +25,8 @@ mod disk;
 #[cfg(test)]
 mod driver;
 #[cfg(test)]
+mod four_homes;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod home;

@@ -31,8 +31,14 @@ pub mod wire;
 
 pub mod ceremony;
 
+pub mod audit;
 pub mod store;
 
+pub mod artifacts;
 pub mod courier;
+
+pub mod driver;
+
+pub mod rehearsal;
 
 pub mod cli;

@@ -3,6 +3,8 @@
 //! A plan is JSON, at most 16 MiB, possibly pretty-printed; its hash over the canonical form of the
 //! generic value is the ceremony id. [`Plan::parse`] makes every check and reports all that is wrong.
 
+mod checks;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -21,7 +23,6 @@ use crate::json::{self, Hex, JsonError, Text};
 use crate::protocol::{self, Params};
 use crate::wire::card::VerifiedCard;
 use crate::wire::code::{Code, CodeError};
-use crate::wire::envelope::MAX_ENVELOPE_BYTES;
 use crate::wire::roster::{Index, Roster};
 
 /// The largest plan, in bytes.
@@ -240,8 +241,8 @@ impl Plan {
         let file: PlanFile =
             json::decode(&value).map_err(|error| problem(format!("the plan {error}")))?;
         let mut problems = Vec::new();
-        let roster = check_roster(&file, &mut problems);
-        check_threshold(&file, &mut problems);
+        let roster = checks::roster(&file, &mut problems);
+        checks::threshold(&file, &mut problems);
         if !(1..=MAX_CREATED).contains(&file.created) {
             problems
                 .push("created is not a time between 1970 and the year 9999, in seconds".into());
@@ -253,8 +254,8 @@ impl Plan {
                 "the network is a rehearsal's and the plan does not say rehearsal".into()
             });
         }
-        let validators = check_validators(&file, &mut problems);
-        check_sizes(&file, &mut problems);
+        let validators = checks::validators(&file, &mut problems);
+        checks::sizes(&file, &mut problems);
         match roster {
             Some(roster) if problems.is_empty() => {
                 let cid = Hasher::new(Tag::PLAN).bytes(&canonical).finish();
@@ -515,157 +516,4 @@ fn problem(text: String) -> PlanError {
 
 fn unusable(error: JsonError) -> PlanError {
     problem(format!("the plan {error}"))
-}
-
-fn check_roster(file: &PlanFile, problems: &mut Vec<String>) -> Option<Roster> {
-    let before = problems.len();
-    let mut operators = Vec::new();
-    for row in file
-        .roster
-        .iter()
-        .take(Roster::MAX_OPERATORS.saturating_add(1))
-    {
-        match VerifiedCard::from_value(&row.card) {
-            Ok(card) => operators.push((row.index, card)),
-            Err(error) => problems.push(format!("the card of operator {}: {error}", row.index)),
-        }
-    }
-    match Roster::new(operators) {
-        Ok(roster) if problems.len() == before => Some(roster),
-        Ok(_) => None,
-        Err(errors) => {
-            // With a card missing, a count would be wrong by our own doing.
-            problems.extend(errors.iter().map(ToString::to_string));
-            None
-        }
-    }
-}
-
-fn check_threshold(file: &PlanFile, problems: &mut Vec<String>) {
-    let n = file.roster.len();
-    match usize::try_from(file.threshold) {
-        Ok(t) if t < 2 => problems.push(format!("the threshold is {t}; it is at least 2")),
-        Ok(t) if t <= n => {
-            let safe = default_threshold(n);
-            if t < safe && !file.danger_low_threshold {
-                problems.push(format!(
-                    "the threshold {t} of {n} is below two thirds ({safe}); a plan that means it says danger_low_threshold"
-                ));
-            }
-        }
-        _ => problems.push(format!(
-            "the threshold is {}, more than the {n} operators",
-            file.threshold
-        )),
-    }
-}
-
-fn check_validators(file: &PlanFile, problems: &mut Vec<String>) -> Vec<Validator> {
-    if file.validators.is_empty() {
-        problems.push("the plan has no validator".into());
-    }
-    let rules = file.network.rules();
-    let address =
-        |text: &str, what: &str, v: usize, problems: &mut Vec<String>| match Address::parse_eip55(
-            text,
-        ) {
-            Ok(address) if !address.is_zero() => Some(address),
-            Ok(_) => {
-                problems.push(format!("validator {v}: the {what} is the zero address"));
-                None
-            }
-            Err(error) => {
-                problems.push(format!("validator {v}: the {what} {error}"));
-                None
-            }
-        };
-    let mut validators = Vec::with_capacity(file.validators.len());
-    for (v, row) in file.validators.iter().enumerate() {
-        let withdrawal = address(&row.withdrawal_address, "withdrawal address", v, problems);
-        if row.deposits.is_empty() || row.deposits.len() > MAX_INSTALMENTS {
-            problems.push(format!(
-                "validator {v}: it has {} deposits; 1 to {MAX_INSTALMENTS} are possible",
-                row.deposits.len()
-            ));
-        }
-        let mut total = Gwei(0);
-        for (u, amount) in row.deposits.iter().enumerate() {
-            total = Gwei(total.0.saturating_add(amount.0));
-            if let Err(error) = rules.check(*amount, row.credentials) {
-                problems.push(format!("validator {v}: {error}"));
-            }
-            if row.deposits.iter().take(u).any(|earlier| earlier == amount) {
-                problems.push(format!(
-                    "validator {v}: the deposit of {} stands twice; equal deposits have one signature, which may be submitted twice",
-                    rules.display(*amount)
-                ));
-            }
-        }
-        if total > rules.maximum(row.credentials) && row.deposits.len() > 1 {
-            problems.push(format!(
-                "validator {v}: its deposits sum to {}, more than the {} that {} credentials hold",
-                rules.display(total),
-                rules.display(rules.maximum(row.credentials)),
-                row.credentials
-            ));
-        }
-        let registration = row.registration.as_ref().and_then(|registration| {
-            if registration.gas_limit == 0 {
-                problems.push(format!("validator {v}: the gas limit of its registration is 0"));
-            }
-            if !(1..=MAX_CREATED).contains(&registration.timestamp) {
-                problems.push(format!(
-                    "validator {v}: the timestamp of its registration is not a time between 1970 and the year 9999"
-                ));
-            }
-            address(&registration.fee_recipient, "fee recipient", v, problems).map(|fee_recipient| Registration {
-                fee_recipient,
-                gas_limit: registration.gas_limit,
-                timestamp: registration.timestamp,
-            })
-        });
-        if let Some(withdrawal_address) = withdrawal {
-            validators.push(Validator {
-                withdrawal_address,
-                credentials: row.credentials,
-                deposits: row.deposits.clone(),
-                registration,
-            });
-        }
-    }
-    validators
-}
-
-/// Upper bounds of the canonical envelopes that this plan leads to: a plan that would break the
-/// envelope limit half-way is refused before it starts.
-fn check_sizes(file: &PlanFile, problems: &mut Vec<String>) {
-    const HEAD: usize = 2048;
-    let (n, m) = (file.roster.len(), file.validators.len());
-    let t = usize::try_from(file.threshold).unwrap_or(usize::MAX);
-    let row = |count: usize, item: usize| {
-        count
-            .saturating_mul(item.saturating_add(3))
-            .saturating_add(3)
-    };
-    let deal = row(t, 96)
-        .saturating_add(row(n, 64))
-        .saturating_mul(m)
-        .saturating_add(HEAD);
-    let signatures = file.validators.iter().fold(0usize, |sum, validator| {
-        let count = validator
-            .deposits
-            .len()
-            .saturating_add(usize::from(validator.registration.is_some()));
-        sum.saturating_add(row(count, 192))
-    });
-    let confirm = signatures
-        .saturating_add(n.saturating_mul(256))
-        .saturating_add(HEAD);
-    for (what, size) in [("deal", deal), ("confirm", confirm)] {
-        if size > MAX_ENVELOPE_BYTES {
-            problems.push(format!(
-                "a {what} of {m} validators among {n} operators takes up to {size} bytes; the limit is {MAX_ENVELOPE_BYTES}: plan several ceremonies"
-            ));
-        }
-    }
 }

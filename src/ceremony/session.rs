@@ -15,8 +15,8 @@ use crate::wire::envelope::{Authenticated, Envelope, Kind, Place};
 /// What became of bytes that were offered to a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Registered {
-    /// A message of the ceremony, new to the board; this names it for people.
-    New(String),
+    /// A message of the ceremony, new to the board.
+    New,
     /// On the board already.
     Known,
     /// Not a message of this ceremony: noise, blamed on nobody.
@@ -41,26 +41,44 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Reads bytes that somebody brought and puts them on the board if they are a message of this
-    /// ceremony. `id` is what [`Messages::load`] will be asked for.
-    pub fn register(&mut self, bytes: &[u8], id: &str) -> Registered {
-        let authenticated = Envelope::parse(bytes)
-            .and_then(|envelope| envelope.authenticate(self.plan.cid(), self.plan.roster()));
-        let message = match authenticated {
-            Ok(message) => message,
-            Err(error) => return Registered::Noise(error.to_string()),
-        };
+    /// Reads bytes that somebody brought: a message of the ceremony, or noise with a reason.
+    pub fn read(&self, bytes: &[u8]) -> Result<Authenticated, String> {
+        Envelope::parse(bytes)
+            .and_then(|envelope| envelope.authenticate(self.plan.cid(), self.plan.roster()))
+            .map_err(|error| error.to_string())
+    }
+
+    /// Puts a message on the board. `id` is what [`Messages::load`] will be asked for.
+    pub fn place(&mut self, message: &Authenticated, id: &str) -> Registered {
         let reference = MessageRef {
             id: id.to_owned(),
             signature: *message.signature(),
         };
-        match self.board.insert(Entry::of(&message, reference)) {
-            Inserted::New | Inserted::Second(_) => Registered::New(label(self.plan, &message)),
+        match self.board.insert(Entry::of(message, reference)) {
+            Inserted::New | Inserted::Second(_) => Registered::New,
             Inserted::Known => Registered::Known,
             Inserted::Full => {
                 Registered::Noise("its sender has said too much in this place".into())
             }
         }
+    }
+
+    /// [`Self::read`], then [`Self::place`].
+    pub fn register(&mut self, bytes: &[u8], id: &str) -> Registered {
+        match self.read(bytes) {
+            Ok(message) => self.place(&message, id),
+            Err(reason) => Registered::Noise(reason),
+        }
+    }
+
+    /// What [`Self::place`] would say, without placing it: nothing is stored that has no place.
+    pub fn would_place(&self, message: &Authenticated) -> Registered {
+        let mut trial = Self {
+            plan: self.plan,
+            params: self.params.clone(),
+            board: self.board.clone(),
+        };
+        trial.place(message, "")
     }
 
     /// The board.
@@ -180,11 +198,11 @@ pub fn label(plan: &Plan, message: &Authenticated) -> String {
         .operator(message.sender())
         .map_or_else(String::new, |operator| operator.card.name().file_stem());
     let against = match message.place() {
-        Place::Complaint { against, .. } => format!("-{against}"),
+        Place::Complaint { against, deal } => format!("-against-{against}-{}", deal.short()),
         _ => String::new(),
     };
     format!(
-        "{round}-{}{against}-{}-{name}.json",
+        "{round}-{}-{}-{name}{against}.json",
         message.kind(),
         message.sender()
     )

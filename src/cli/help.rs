@@ -17,6 +17,10 @@ const GROUPS: &[(&str, &[&str])] = &[
             "plan check",
         ],
     ),
+    (
+        "Ceremony",
+        &["rehearse", "run", "status", "ceremony abandon", "audit"],
+    ),
     ("Keys", &["keystore check", "deposit check"]),
 ];
 

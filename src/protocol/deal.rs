@@ -101,6 +101,9 @@ pub fn make(
     ceremony_secret: &Seed,
 ) -> Result<DealPayload, ProtocolError> {
     let index = params.operator(dealer).ok_or(ProtocolError::Count)?.index;
+    if params.threshold == 0 {
+        return Err(ProtocolError::Count);
+    }
     let derive = |tag| Kdf::new(tag).bytes(params.cid.as_bytes());
     let coefficients: Seed =
         ceremony_secret.expose(|secret| derive(Tag::DEAL_COEFFICIENTS).derive(secret));

@@ -3,5 +3,6 @@
 pub mod disk;
 pub mod folder;
 pub mod home;
+pub mod seat;
 pub mod vault;
 pub mod wrap;

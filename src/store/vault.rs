@@ -4,9 +4,11 @@
 //! never removed, so that no crash and no repeat can take a ceremony back: what was confirmed stays
 //! confirmed. The same holds for own messages: a second one that differs is refused.
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::disk::{DiskError, Kind};
+use super::disk::{Disk, DiskError, Kind};
 use super::folder::{BoardFolder, FolderError, MAX_FILE_BYTES, MessageFile, safe_name};
 use super::home::{Home, HomeError};
 use crate::hash::Digest;
@@ -128,17 +130,7 @@ impl<'home> Vault<'home> {
 
     /// Returns every ceremony that this home knows, by cid.
     pub fn ceremonies(&self) -> Result<Vec<Digest>, VaultError> {
-        let path = self.home.path(CEREMONIES)?;
-        let entries = match self.home.disk().list(&path) {
-            Err(DiskError::NotFound(_)) => return Ok(Vec::new()),
-            other => other.map_err(HomeError::from)?,
-        };
-        Ok(entries
-            .iter()
-            .filter(|entry| entry.kind == Kind::Directory)
-            .filter_map(|entry| Hex::<32>::parse(&entry.name))
-            .map(|Hex(bytes)| Digest::from_bytes(bytes))
-            .collect())
+        list_ceremonies(&**self.home.disk(), &self.home.path(CEREMONIES)?)
     }
 
     /// Opens the ceremony's board under the home, made if it does not stand.
@@ -238,6 +230,56 @@ impl<'home> Vault<'home> {
     pub fn destroy_shares(&self, cid: &Digest) -> Result<(), VaultError> {
         Ok(self.home.destroy_secret(&shares_file(cid))?)
     }
+}
+
+/// What a home says of one ceremony without its passphrase and without its lock.
+#[derive(Debug, Clone)]
+pub struct Glance {
+    /// The ceremony.
+    pub cid: Digest,
+    /// What became true of it here.
+    pub markers: BTreeSet<Marker>,
+    /// Its board.
+    pub board: BoardFolder,
+}
+
+/// Looks at every ceremony of the home at `root`, by cid.
+pub fn glance(disk: &Arc<dyn Disk>, root: &Path) -> Result<Vec<Glance>, VaultError> {
+    let ceremonies = root.join(CEREMONIES);
+    list_ceremonies(&**disk, &ceremonies)?
+        .into_iter()
+        .map(|cid| {
+            let path = ceremonies.join(cid.to_string());
+            let mut markers = BTreeSet::new();
+            for marker in Marker::ALL {
+                let found = disk
+                    .kind(&path.join(marker.as_str()))
+                    .map_err(HomeError::from)?;
+                if found.is_some() {
+                    markers.insert(marker);
+                }
+            }
+            let board = BoardFolder::open(disk.clone(), &path.join("board"));
+            Ok(Glance {
+                cid,
+                markers,
+                board,
+            })
+        })
+        .collect()
+}
+
+fn list_ceremonies(disk: &dyn Disk, path: &Path) -> Result<Vec<Digest>, VaultError> {
+    let entries = match disk.list(path) {
+        Err(DiskError::NotFound(_)) => return Ok(Vec::new()),
+        other => other.map_err(HomeError::from)?,
+    };
+    Ok(entries
+        .iter()
+        .filter(|entry| entry.kind == Kind::Directory)
+        .filter_map(|entry| Hex::<32>::parse(&entry.name))
+        .map(|Hex(bytes)| Digest::from_bytes(bytes))
+        .collect())
 }
 
 fn marker_file(cid: &Digest, marker: Marker) -> String {

@@ -13,19 +13,29 @@
 #[cfg(test)]
 mod architecture;
 #[cfg(test)]
+mod artifacts;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod cli_files;
 #[cfg(test)]
+mod cli_plan;
+#[cfg(test)]
 mod courier_folder;
 #[cfg(test)]
 mod disk;
+#[cfg(test)]
+mod driver;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod home;
 #[cfg(test)]
 mod offline;
+#[cfg(test)]
+mod protocol;
+#[cfg(test)]
+mod record;
 #[cfg(test)]
 mod source;
 #[cfg(test)]

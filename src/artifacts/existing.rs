@@ -1,0 +1,119 @@
+//! A directory that stands there already: accepted only as the complete set of the same ceremony.
+//!
+//! Public files must be the very bytes that would be written, every keystore must open to its share,
+//! the messages of the record must lead to the same outcome, and nothing else may lie there. The
+//! messages need not be the very same: late ones join a board after its end.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::keystores::KeystoreSet;
+use super::record::{MESSAGES, read_record};
+use super::{ArtifactError, KEYS, PublicFile, Purpose, RECORD, Request, WrittenFile};
+use crate::ceremony::session::{Registered, Session};
+use crate::ceremony::{Messages as _, Observer};
+use crate::store::disk::Disk;
+
+/// Verifies the directory and lists its files.
+pub(super) fn verify(
+    disk: &Arc<dyn Disk>,
+    directory: &Path,
+    request: &Request<'_>,
+    public: &[PublicFile],
+    keystores: Option<&KeystoreSet<'_>>,
+    observer: &dyn Observer,
+) -> Result<Vec<WrittenFile>, ArtifactError> {
+    let differs = |why: String| ArtifactError::Occupied {
+        path: directory.to_owned(),
+        why,
+    };
+    let mut files: Vec<WrittenFile> = public.iter().map(PublicFile::written).collect();
+    files.extend(keystores.map(KeystoreSet::files).unwrap_or_default());
+    check_names(disk.as_ref(), directory, &files).map_err(differs)?;
+    for file in public {
+        if !disk.holds(&directory.join(&file.name), &file.bytes)? {
+            return Err(differs(format!("{} is another", file.name)));
+        }
+    }
+    let messages = check_record(disk, directory, request, observer).map_err(differs)?;
+    files.extend(messages.into_iter().map(|name| WrittenFile {
+        path: [RECORD, MESSAGES, &name].iter().collect(),
+        purpose: Purpose::Message,
+    }));
+    if let Some(keystores) = keystores {
+        keystores
+            .verify(disk.as_ref(), &directory.join(KEYS), observer)
+            .map_err(|error| match error {
+                ArtifactError::ReadBack { path, why } => {
+                    differs(format!("{} {why}", path.display()))
+                }
+                other => other,
+            })?;
+    }
+    Ok(files)
+}
+
+/// Whether these files, the directories they lie in and the messages' directory stand there, and
+/// nothing else.
+fn check_names(disk: &dyn Disk, directory: &Path, files: &[WrittenFile]) -> Result<(), String> {
+    let mut expected: BTreeMap<PathBuf, BTreeSet<PathBuf>> = BTreeMap::new();
+    let messages = Path::new(RECORD).join(MESSAGES);
+    for path in files
+        .iter()
+        .map(|file| file.path.as_path())
+        .chain([messages.as_path()])
+    {
+        // The file in its directory, that one in its own, up to the top.
+        let mut inner = path;
+        while let Some(outer) = inner.parent() {
+            let names = expected.entry(outer.to_owned()).or_default();
+            names.insert(inner.to_owned());
+            inner = outer;
+        }
+    }
+    for (outer, names) in &expected {
+        let listed = disk
+            .list(&directory.join(outer))
+            .map_err(|error| error.to_string())?;
+        let listed: BTreeSet<PathBuf> =
+            listed.iter().map(|entry| outer.join(&entry.name)).collect();
+        if let Some(missing) = names.difference(&listed).next() {
+            return Err(format!("{} is missing", missing.display()));
+        }
+        if let Some(more) = listed.difference(names).next() {
+            return Err(format!("{} is none of them", more.display()));
+        }
+    }
+    Ok(())
+}
+
+/// Whether the record's messages lead to the outcome by themselves; returns their names.
+fn check_record(
+    disk: &Arc<dyn Disk>,
+    directory: &Path,
+    request: &Request<'_>,
+    observer: &dyn Observer,
+) -> Result<Vec<String>, String> {
+    let record = read_record(disk, &directory.join(RECORD)).map_err(|error| error.to_string())?;
+    if let Some(other) = record.ignored().first() {
+        return Err(format!("its record holds {other}"));
+    }
+    let mut session = Session::new(request.plan);
+    for id in record.messages() {
+        let bytes = record.load(id).map_err(|error| error.to_string())?;
+        if let Registered::Noise(why) = session.register(&bytes, id) {
+            return Err(format!(
+                "{MESSAGES}/{id} of its record is no message: {why}"
+            ));
+        }
+    }
+    let examination = session
+        .examine(&record, observer)
+        .map_err(|error| error.to_string())?;
+    if examination.outcome.as_ref() == Some(request.outcome) {
+        Ok(record.messages().to_vec())
+    } else {
+        Err("the messages of its record do not lead to this outcome".to_owned())
+    }
+}

@@ -1,0 +1,191 @@
+//! The one loop: courier in, session, fsync, courier out.
+//!
+//! It owns the most dangerous order of the product: what leaves this machine was stored and fsynced
+//! first. Killed anywhere and run again, it goes on.
+
+use crate::ambient::Randomness;
+use crate::ceremony::Observer;
+use crate::ceremony::outcome::Outcome;
+use crate::ceremony::plan::Plan;
+use crate::ceremony::session::Registered;
+use crate::ceremony::step::{Step, Stop};
+use crate::courier::{
+    BoardError, Ceremony, ContentHash, Courier, CourierError, Labelled, LocalBoard, Moved, Offered,
+};
+use crate::store::seat::{Seat, SeatError};
+use crate::store::vault::Marker;
+use crate::wire::envelope::Kind;
+use crate::wire::roster::Index;
+
+/// Why the loop ended early. What was stored is stored; the same command goes on from there.
+#[derive(Debug, thiserror::Error)]
+pub enum DriverError {
+    /// The seat failed.
+    #[error(transparent)]
+    Seat(#[from] SeatError),
+    /// A courier failed on this side.
+    #[error(transparent)]
+    Courier(#[from] CourierError),
+}
+
+/// Where a ceremony stands after all that could be done now.
+#[derive(Debug)]
+pub enum Standing {
+    /// It is complete.
+    Complete(Box<Outcome>),
+    /// These operators are awaited.
+    Waiting {
+        /// Whose deals are missing.
+        deals: Vec<Index>,
+        /// Whose confirms are missing.
+        confirms: Vec<Index>,
+    },
+    /// It cannot become complete.
+    Stopped(Stop),
+}
+
+/// What one run did.
+#[derive(Debug)]
+pub struct Ran {
+    /// Where the ceremony stands.
+    pub standing: Standing,
+    /// The kinds of own messages that were made now.
+    pub sent: Vec<Kind>,
+    /// What the couriers did, all exchanges together.
+    pub moved: Moved,
+    /// Couriers that could not take everything: nothing is lost, and the run is to be repeated.
+    pub undelivered: Vec<CourierError>,
+}
+
+/// Does all that can be done now.
+pub fn run(
+    seat: &mut Seat<'_>,
+    plan: &Plan,
+    couriers: &mut [Box<dyn Courier>],
+    randomness: &mut dyn Randomness,
+    observer: &dyn Observer,
+) -> Result<Ran, DriverError> {
+    let mut moved = Moved::default();
+    let mut sent = Vec::new();
+    // What a full or read-only stick does not take now does not keep us from what it brings.
+    exchange(seat, plan, couriers, &mut moved)?;
+    loop {
+        let standing = match seat.next(randomness, observer)? {
+            Step::Send(envelopes) => {
+                for envelope in &envelopes {
+                    seat.keep_own(envelope)?;
+                    sent.push(envelope.header().kind());
+                }
+                continue;
+            }
+            Step::StoreShares(shares) => {
+                seat.keep_shares(*shares)?;
+                continue;
+            }
+            Step::Complete(outcome) => {
+                seat.mark(Marker::Complete, outcome.transcript().as_bytes())?;
+                Standing::Complete(outcome)
+            }
+            Step::Wait { deals, confirms } => Standing::Waiting { deals, confirms },
+            Step::Stop(stop) => {
+                if !stop.faults.is_empty() || !stop.collisions.is_empty() {
+                    seat.mark(Marker::Fault, b"")?;
+                }
+                Standing::Stopped(stop)
+            }
+        };
+        let before = moved.received;
+        let undelivered = exchange(seat, plan, couriers, &mut moved)?;
+        if moved.received == before || matches!(standing, Standing::Complete(_)) {
+            return Ok(Ran {
+                standing,
+                sent,
+                moved,
+                undelivered,
+            });
+        }
+    }
+}
+
+/// Exchanges with every courier; returns those that could not take all.
+fn exchange(
+    seat: &mut Seat<'_>,
+    plan: &Plan,
+    couriers: &mut [Box<dyn Courier>],
+    moved: &mut Moved,
+) -> Result<Vec<CourierError>, DriverError> {
+    let stem = plan.name().file_stem();
+    let ceremony = Ceremony {
+        cid: plan.cid(),
+        plan: plan.bytes(),
+        stem: &stem,
+    };
+    let mut undelivered = Vec::new();
+    for courier in couriers {
+        let now = match courier.exchange(&ceremony, &mut Side(seat)) {
+            Ok(now) => now,
+            Err(error @ CourierError::Undelivered { .. }) => {
+                let now = match &error {
+                    CourierError::Undelivered { moved, .. } => moved.clone(),
+                    _ => Moved::default(),
+                };
+                undelivered.push(error);
+                now
+            }
+            Err(error) => return Err(error.into()),
+        };
+        moved.sent = moved.sent.saturating_add(now.sent);
+        moved.received = moved.received.saturating_add(now.received);
+        for (all, new) in [
+            (&mut moved.refused, now.refused),
+            (&mut moved.left, now.left),
+        ] {
+            for note in new {
+                if !all.contains(&note) {
+                    all.push(note);
+                }
+            }
+        }
+    }
+    Ok(undelivered)
+}
+
+/// A seat, as couriers see it.
+struct Side<'s, 'a>(&'s mut Seat<'a>);
+
+impl LocalBoard for Side<'_, '_> {
+    fn messages(&self) -> Result<Vec<Labelled>, BoardError> {
+        let files = self.0.files().map_err(board_error)?;
+        files
+            .into_iter()
+            .map(|file| {
+                let content = ContentHash::of(&self.read(&file.name)?);
+                Ok(Labelled {
+                    label: file.name,
+                    content,
+                })
+            })
+            .collect()
+    }
+
+    fn read(&self, label: &str) -> Result<Vec<u8>, BoardError> {
+        self.0
+            .messages()
+            .0
+            .read(label)
+            .map_err(|error| BoardError(error.to_string()))
+    }
+
+    fn offer(&mut self, bytes: Vec<u8>, _source: &str) -> Result<Offered, BoardError> {
+        Ok(match self.0.offer(&bytes).map_err(board_error)? {
+            Registered::New => Offered::New,
+            Registered::Known => Offered::Known,
+            Registered::Noise(reason) => Offered::Noise(reason),
+        })
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "a mapping of errors")]
+fn board_error(error: SeatError) -> BoardError {
+    BoardError(error.to_string())
+}

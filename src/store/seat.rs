@@ -1,0 +1,321 @@
+//! An operator's seat in one ceremony: the session, fed from the home and kept in it.
+//!
+//! Own messages and shares are stored and fsynced here before anything else happens with them.
+//! Opening a seat repeats whatever a crash cut short.
+
+use std::collections::BTreeSet;
+
+use crate::ambient::{Randomness, RandomnessError};
+use crate::ceremony::plan::{MAX_PLAN_BYTES, Plan, PlanError};
+use crate::ceremony::session::{Registered, Session, label};
+use crate::ceremony::shares::{OwnShares, SharesError};
+use crate::ceremony::step::{Me, Memory, SessionError, Step};
+use crate::ceremony::{Messages, MessagesError, Observer};
+use crate::crypto::identity::IdentityKey;
+use crate::hash::Digest;
+use crate::store::disk::DiskError;
+use crate::store::folder::{BoardFolder, FolderError, MessageFile};
+use crate::store::home::{Home, HomeError};
+use crate::store::vault::{Marker, Vault, VaultError};
+use crate::wire::envelope::{Envelope, EnvelopeError, Kind};
+use crate::wire::roster::Operator;
+
+/// Why a seat could not be taken or kept.
+#[derive(Debug, thiserror::Error)]
+pub enum SeatError {
+    /// The home's identity is not in the plan.
+    #[error(
+        "the plan does not name this home's identity: it was made from other cards; nothing was sent"
+    )]
+    NotInvited,
+    /// The plan holds a card that this home never made.
+    #[error(
+        "the plan holds a card with this home's identity that this home did not make; do not take part, and ask the organiser where the card comes from"
+    )]
+    StrangeCard,
+    /// The card's secret is gone and the plan was not accepted before.
+    #[error(
+        "the plan's card is spent: another ceremony with it is complete; make a new card, and ask the organiser for a new plan"
+    )]
+    SpentCard,
+    /// The home failed.
+    #[error(transparent)]
+    Home(#[from] HomeError),
+    /// The vault refused.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// The ceremony's folder refused.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// The session cannot go on.
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    /// The stored shares are damaged.
+    #[error(transparent)]
+    Shares(#[from] SharesError),
+    /// A stored own message is damaged.
+    #[error("the stored message {name} {reason}; restore the home from a backup")]
+    Own {
+        /// The file.
+        name: String,
+        /// What is wrong with it.
+        reason: EnvelopeError,
+    },
+    /// No randomness.
+    #[error(transparent)]
+    Randomness(#[from] RandomnessError),
+    /// A stored plan is damaged.
+    #[error("a stored plan is damaged: {0}")]
+    Plan(#[from] PlanError),
+}
+
+/// The messages of a ceremony's folder.
+#[derive(Debug)]
+pub struct BoardMessages(pub BoardFolder);
+
+impl Messages for BoardMessages {
+    fn load(&self, id: &str) -> Result<Vec<u8>, MessagesError> {
+        self.0
+            .read(id)
+            .map_err(|error| MessagesError(error.to_string()))
+    }
+}
+
+/// An operator's place in a ceremony.
+#[derive(Debug)]
+pub struct Seat<'a> {
+    home: &'a Home,
+    plan: &'a Plan,
+    session: Session<'a>,
+    messages: BoardMessages,
+    me: Me,
+    memory: Memory,
+    damaged: Vec<String>,
+}
+
+/// Returns the operator of the plan whose card this home made; refuses any other plan.
+pub fn own_card<'p>(home: &Home, plan: &'p Plan) -> Result<&'p Operator, SeatError> {
+    let identity = IdentityKey::from_seed(&home.identity_seed()?).public();
+    let operator = plan
+        .roster()
+        .by_identity(&identity)
+        .ok_or(SeatError::NotInvited)?;
+    let cards = home.cards()?;
+    let stored = cards
+        .iter()
+        .find(|stored| stored.bytes == operator.card.bytes());
+    let stored = stored.ok_or(SeatError::StrangeCard)?;
+    let accepted = Vault::new(home)
+        .marker(plan.cid(), Marker::Accepted)?
+        .is_some();
+    if stored.spent && !accepted {
+        return Err(SeatError::SpentCard);
+    }
+    Ok(operator)
+}
+
+impl<'a> Seat<'a> {
+    /// Takes the seat of a plan that was accepted: loads shares, own messages and the board.
+    pub fn open(home: &'a Home, plan: &'a Plan) -> Result<Self, SeatError> {
+        let operator = own_card(home, plan)?;
+        let vault = Vault::new(home);
+        let me = Me {
+            identity: IdentityKey::from_seed(&home.identity_seed()?),
+            secret: home.ceremony_secret(&operator.card.encryption_key().to_bytes())?,
+        };
+        let shares = vault
+            .shares(plan.cid())?
+            .map(|blob| OwnShares::from_blob(&blob))
+            .transpose()?;
+        let messages = BoardMessages(vault.board(plan.cid(), plan.bytes())?);
+        let memory = Memory {
+            shares,
+            ..Memory::default()
+        };
+        let mut seat = Self {
+            home,
+            plan,
+            session: Session::new(plan),
+            messages,
+            me,
+            memory,
+            damaged: Vec::new(),
+        };
+        for file in seat.messages.0.messages()? {
+            let bytes = seat.messages.0.read(&file.name)?;
+            if let Registered::Noise(reason) = seat.session.register(&bytes, &file.name) {
+                seat.damaged.push(format!("{}: {reason}", file.name));
+            }
+        }
+        for file in vault.own(plan.cid())? {
+            if let Some(bytes) = vault.read_own(plan.cid(), &file.name)? {
+                let envelope = Envelope::parse(&bytes).map_err(|reason| SeatError::Own {
+                    name: file.name.clone(),
+                    reason,
+                })?;
+                seat.keep_own(&envelope)?;
+            }
+        }
+        Ok(seat)
+    }
+
+    /// The session.
+    pub fn session(&self) -> &Session<'a> {
+        &self.session
+    }
+
+    /// The messages' bytes.
+    pub fn messages(&self) -> &BoardMessages {
+        &self.messages
+    }
+
+    /// Files of the board that are no messages of the ceremony (any more), with the reason.
+    pub fn damaged(&self) -> &[String] {
+        &self.damaged
+    }
+
+    /// The own shares, once they are stored.
+    pub fn shares(&self) -> Option<&OwnShares> {
+        self.memory.shares.as_ref()
+    }
+
+    /// The operator's secrets.
+    pub fn me(&self) -> &Me {
+        &self.me
+    }
+
+    /// Asks the session what to do next.
+    pub fn next(
+        &self,
+        randomness: &mut dyn Randomness,
+        observer: &dyn Observer,
+    ) -> Result<Step, SeatError> {
+        let seed = randomness.seed()?;
+        Ok(seed.expose(|seed| {
+            self.session
+                .next(&self.me, &self.memory, &self.messages, observer, seed)
+        })?)
+    }
+
+    /// Stores a message of our own, then puts it on the board, from where it may leave.
+    pub fn keep_own(&mut self, envelope: &Envelope) -> Result<(), SeatError> {
+        let vault = Vault::new(self.home);
+        let cid = self.plan.cid();
+        let message = envelope
+            .clone()
+            .authenticate(cid, self.plan.roster())
+            .map_err(SessionError::from)?;
+        let name = label(self.plan, &message);
+        vault.put_own(cid, &name, message.bytes())?;
+        match message.kind() {
+            Kind::Confirm => {
+                vault.mark(cid, Marker::Confirmed, message.message_hash().as_bytes())?
+            }
+            Kind::Abandon | Kind::Complain => vault.mark(cid, Marker::Abandoned, b"")?,
+            Kind::Deal => false,
+        };
+        let put = self.messages.0.put(&name, message.bytes())?;
+        self.session.place(&message, put.name());
+        self.memory.own.insert(message.message_hash());
+        Ok(())
+    }
+
+    /// Stores our shares in the vault, before any message that speaks of them.
+    pub fn keep_shares(&mut self, shares: OwnShares) -> Result<(), SeatError> {
+        Vault::new(self.home).store_shares(self.plan.cid(), &shares.to_blob()?)?;
+        self.memory.shares = Some(shares);
+        Ok(())
+    }
+
+    /// Takes bytes that a courier brought; stores them if they are a message of the ceremony.
+    pub fn offer(&mut self, bytes: &[u8]) -> Result<Registered, SeatError> {
+        let message = match self.session.read(bytes) {
+            Ok(message) => message,
+            Err(reason) => return Ok(Registered::Noise(reason)),
+        };
+        // Only what has a place is stored, and only what was stored takes it.
+        match self.session.would_place(&message) {
+            Registered::New => {
+                let put = self.messages.0.put(&label(self.plan, &message), bytes)?;
+                Ok(self.session.place(&message, put.name()))
+            }
+            other => Ok(other),
+        }
+    }
+
+    /// Label and id of the ceremony's messages, in the board's order: what a record holds.
+    pub fn record(&self) -> Vec<(String, String)> {
+        let named = |id: &String| (id.clone(), id.clone());
+        self.session
+            .board()
+            .iter()
+            .map(|entry| named(&entry.id.id))
+            .collect()
+    }
+
+    /// Lists the files of the board that are messages, for couriers.
+    pub fn files(&self) -> Result<Vec<MessageFile>, SeatError> {
+        let known: BTreeSet<&str> = self
+            .session
+            .board()
+            .iter()
+            .map(|entry| entry.id.id.as_str())
+            .collect();
+        let mut files = self.messages.0.messages()?;
+        files.retain(|file| known.contains(file.name.as_str()));
+        Ok(files)
+    }
+
+    /// Makes a marker of this ceremony.
+    pub fn mark(&self, marker: Marker, detail: &[u8]) -> Result<(), SeatError> {
+        Vault::new(self.home).mark(self.plan.cid(), marker, detail)?;
+        Ok(())
+    }
+}
+
+/// Destroys the secret of the plan's card when a ceremony with it is complete and read back and no
+/// accepted plan with it is still open. Returns whether it is gone.
+pub fn spend_if_done(home: &Home, plan: &Plan) -> Result<bool, SeatError> {
+    let card = &own_card(home, plan)?.card;
+    let vault = Vault::new(home);
+    let has = |cid: &Digest, marker| vault.marker(cid, marker).map(|found| found.is_some());
+    let mut done = false;
+    for cid in vault.ceremonies()? {
+        if !has(&cid, Marker::Accepted)? {
+            continue;
+        }
+        let other = match home.get_public(
+            &format!("ceremonies/{cid}/board/plan.json"),
+            MAX_PLAN_BYTES as u64,
+        )? {
+            Some(bytes) => Plan::parse(&bytes)?,
+            // Accepted and killed before its folder was made: open.
+            None => return Ok(false),
+        };
+        if !other
+            .roster()
+            .iter()
+            .any(|operator| operator.card.bytes() == card.bytes())
+        {
+            continue;
+        }
+        done |= has(&cid, Marker::Artifacts)?;
+        let closed = [Marker::Confirmed, Marker::Abandoned, Marker::Fault]
+            .into_iter()
+            .map(|marker| has(&cid, marker))
+            .collect::<Result<Vec<_>, _>>()?;
+        if !closed.contains(&true) {
+            return Ok(false);
+        }
+    }
+    if done {
+        home.spend_card(&card.encryption_key().to_bytes())?;
+    }
+    Ok(done)
+}
+
+impl From<DiskError> for SeatError {
+    fn from(error: DiskError) -> Self {
+        Self::Home(HomeError::Disk(error))
+    }
+}

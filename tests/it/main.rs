@@ -19,6 +19,8 @@ mod cli;
 #[cfg(test)]
 mod cli_files;
 #[cfg(test)]
+mod cli_plan;
+#[cfg(test)]
 mod courier_folder;
 #[cfg(test)]
 mod disk;

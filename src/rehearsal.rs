@@ -5,9 +5,11 @@
 //! that nothing it makes is valid anywhere. Operators run one after another, each with all cores.
 //! The homes' keys exist in memory only and the homes are removed at the end.
 
+mod stopwatch;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use age::x25519;
@@ -17,10 +19,10 @@ use crate::ambient::{Clock, Randomness, RandomnessError};
 use crate::artifacts::record::RecordError;
 use crate::artifacts::{self, ArtifactError, Keystores, Recorded, Request};
 use crate::audit::{AuditError, Conclusion, audit};
+use crate::ceremony::Stage;
 use crate::ceremony::outcome::Outcome;
 use crate::ceremony::plan::{Plan, PlanError, RehearsalSize, default_threshold};
 use crate::ceremony::step::Stop;
-use crate::ceremony::{Observer, Stage};
 use crate::courier::Courier;
 use crate::courier::folder::FolderCourier;
 use crate::crypto::bls;
@@ -38,6 +40,8 @@ use crate::store::vault::{Marker, Vault, VaultError};
 use crate::store::wrap::{Unlock, Wrap};
 use crate::wire::card::{CardError, VerifiedCard, ceremony_secret};
 use crate::wire::roster::{Index, IndexError, Roster};
+
+use stopwatch::Stopwatch;
 
 /// Validators whose keystores are opened again with their passphrases and made to sign: each costs
 /// a key derivation for each of t operators. All keystores were read back once before.
@@ -564,52 +568,4 @@ fn describe(stop: &Stop) -> String {
         .iter()
         .map(|collision| collision.what.clone());
     faults.chain(collisions).collect::<Vec<_>>().join("; ")
-}
-
-/// Adds up the time in each stage and passes progress on.
-struct Stopwatch<'a> {
-    clock: &'a (dyn Clock + Sync),
-    narrator: &'a dyn Narrator,
-    times: Mutex<(Option<Duration>, BTreeMap<Stage, Duration>)>,
-}
-
-impl<'a> Stopwatch<'a> {
-    fn new(clock: &'a (dyn Clock + Sync), narrator: &'a dyn Narrator) -> Self {
-        Self {
-            clock,
-            narrator,
-            times: Mutex::new((None, BTreeMap::new())),
-        }
-    }
-
-    fn add_to(self, totals: &mut BTreeMap<Stage, Duration>) {
-        let (_, times) = self
-            .times
-            .into_inner()
-            .unwrap_or_else(PoisonError::into_inner);
-        for (stage, time) in times {
-            let total = totals.entry(stage).or_default();
-            *total = total.saturating_add(time);
-        }
-    }
-}
-
-impl Observer for Stopwatch<'_> {
-    fn enter(&self, _stage: Stage) {
-        let mut times = self.times.lock().unwrap_or_else(PoisonError::into_inner);
-        times.0 = Some(self.clock.elapsed());
-    }
-
-    fn leave(&self, stage: Stage) {
-        let mut times = self.times.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(start) = times.0.take() {
-            let time = self.clock.elapsed().saturating_sub(start);
-            let total = times.1.entry(stage).or_default();
-            *total = total.saturating_add(time);
-        }
-    }
-
-    fn progress(&self, stage: Stage, done: usize, total: usize) {
-        self.narrator.progress(stage, done, total);
-    }
 }

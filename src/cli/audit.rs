@@ -23,7 +23,7 @@ Example:
 Reads a record, the ceremony's directory on a stick, or one evidence file; needs no home and no
 secret. Exit code 0: complete and everything verifies; 3: not complete yet; 4: misbehaviour proved.";
 
-/// Recompute a ceremony's outcome from its public record; verify it or expose who broke it
+/// Recompute a ceremony's outcome from its public record, without secrets
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLE)]
 pub(super) struct Args {

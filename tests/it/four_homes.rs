@@ -44,6 +44,7 @@ impl Ceremony {
         ] {
             plan.extend(["--card", card]);
         }
+        plan.extend(["--validators", "1"]);
         plan.extend(["--withdrawal", "0x71C7656EC7ab88b098defB751B7401B5f6d8976F"]);
         plan.extend(["--keystores", "pbkdf2", "-o", "pool.plan.json"]);
         ceremony.desk.ok(&plan);

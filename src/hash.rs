@@ -13,7 +13,7 @@ use zeroize::Zeroize;
 use crate::json::Hex;
 use crate::secret::Secret;
 
-/// One use of a hash; two uses never share a tag.
+/// One kind of use of a hash; two kinds never share a tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tag(&'static str);
 
@@ -60,7 +60,7 @@ tags! {
     DEAL_EPHEMERAL = "conclave/1/deal/ephemeral";
     /// Nonce of a deal's proof of knowledge.
     DEAL_PROOF_NONCE = "conclave/1/deal/proof-nonce";
-    /// Challenge seed of a deal's proof of knowledge.
+    /// Challenge seed of a deal's proof of knowledge; its nonce hashes the same statement under it.
     DEAL_PROOF = "conclave/1/deal/proof";
     /// Key of the pads of one dealer for one recipient.
     DEAL_PAD = "conclave/1/deal/pad";
@@ -72,6 +72,10 @@ tags! {
     COMPLAINT_PROOF = "conclave/1/complaint/proof";
     /// An auditor's weights for a batch of share equations.
     AUDIT_SHARES = "conclave/1/audit/shares";
+    /// Name of an evidence file.
+    EVIDENCE = "conclave/1/evidence";
+    /// Weights of the check that stored shares are still the secrets of their public shares.
+    STORED_SHARES = "conclave/1/stored-shares";
     /// An auditor's weights for a batch of signatures.
     AUDIT_SIGNATURES = "conclave/1/audit/signatures";
 }

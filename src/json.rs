@@ -298,7 +298,8 @@ impl Text {
         &self.0
     }
 
-    /// A form in which names that look alike but for case are equal.
+    /// A form in which names that differ in case or compatibility forms only are equal (NFKC, then
+    /// lower case). Letters of different scripts that look alike stay different.
     pub fn folded(&self) -> String {
         self.0.nfkc().collect::<String>().to_lowercase()
     }

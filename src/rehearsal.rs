@@ -86,7 +86,7 @@ pub trait Narrator: Sync {
 pub struct Report {
     /// The rehearsed plan.
     pub plan: Plan,
-    /// The outcome's code.
+    /// The outcome.
     pub outcome: Outcome,
     /// Every operator, in roster order.
     pub operators: Vec<OperatorReport>,

@@ -22,7 +22,8 @@ pub trait Messages {
 #[error("{0}")]
 pub struct MessagesError(pub String);
 
-/// The stages of one operator's mathematics, without JSON and disk.
+/// The stages of one operator's work: mathematics without JSON and disk, but for the keystores,
+/// which are written and read back as they are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
     /// Making the own deal.

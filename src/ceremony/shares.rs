@@ -16,7 +16,7 @@ use crate::protocol::confirm::SeenDeal;
 use crate::secret::{Secret, SecretBytes};
 
 /// The largest blob, in bytes.
-pub const MAX_BYTES: usize = 256 * 1024 * 1024;
+pub const MAX_BYTES: usize = 64 * 1024 * 1024;
 
 const VERSION: u64 = 1;
 
@@ -145,7 +145,7 @@ impl OwnShares {
             .collect::<Option<Vec<_>>>()
             .ok_or_else(|| damaged("a share is not a scalar"))?;
         // Weights from the whole blob: whoever damaged it could not choose them.
-        let seed = Hasher::new(Tag::AUDIT_SHARES).bytes(bytes).finish();
+        let seed = Hasher::new(Tag::STORED_SHARES).bytes(bytes).finish();
         if !check_shares(
             facts.index,
             &shares,

@@ -4,6 +4,7 @@ use super::error::{CommandError, Kind};
 use crate::ceremony::evidence::Evidence;
 use crate::ceremony::plan::Plan;
 use crate::ceremony::step::Stop;
+use crate::hash::{Hasher, Tag};
 use crate::store::home::Home;
 use crate::store::seat::Seat;
 use crate::wire::roster::Index;
@@ -41,9 +42,11 @@ pub(super) fn explain(
     }
     let mut evidence = Vec::new();
     let mut causes = Vec::new();
-    for (number, (accused, text, word, proof)) in (1u32..).zip(found) {
+    for (accused, text, word, proof) in found {
         let bytes = Evidence::collect(plan, accused, text.clone(), proof, seat.messages())?;
-        let file = format!("ceremonies/{}/evidence/{word}-{number}.json", plan.cid());
+        // Named by its content: another proof of the same thing is another file, never a conflict.
+        let content = Hasher::new(Tag::EVIDENCE).bytes(&bytes).finish().short();
+        let file = format!("ceremonies/{}/evidence/{word}-{content}.json", plan.cid());
         home.put_public(&file, &bytes)?;
         evidence.push(home.path(&file)?.display().to_string());
         causes.push(text);
@@ -55,7 +58,7 @@ pub(super) fn explain(
         (
             Kind::Misbehaviour,
             format!(
-                "{} proved wrong; the ceremony cannot become complete; nobody can use its keys",
+                "{} proved wrong; the ceremony cannot become complete here: make no deposit for its keys",
                 names(plan, &accused)
             ),
         )

@@ -28,8 +28,7 @@ use super::wrap::{HomeKey, Unlock, Wrap, WrapError};
 use crate::json::{self, JsonError, encode_hex};
 use crate::secret::{Secret, SecretBytes, Seed};
 
-/// The most bytes of a card that a home keeps: 64 KiB.
-pub const MAX_CARD_BYTES: u64 = 64 << 10;
+const MAX_CARD_BYTES: u64 = crate::wire::card::MAX_CARD_BYTES as u64;
 
 /// The version of the layout above.
 pub const HOME_VERSION: u32 = 1;

@@ -2,8 +2,8 @@
 //! wrapped once by a passphrase or by an age recipient (format: <https://c2sp.org/age>).
 //!
 //! The `age` crate draws home keys, file keys and salts from the operating system's randomness by
-//! itself; they are the only random bytes that do not pass through [`crate::ambient`]. They never
-//! decide a public byte. Every file made here opens with the `age` command as well.
+//! itself; they are the only random bytes that do not pass through [`crate::ambient`]. The one
+//! public thing they decide is the home key's recipient in `home.json`. Every file made here opens with the `age` command as well.
 
 use std::fmt;
 use std::io::{Read as _, Write as _};

@@ -1,8 +1,8 @@
 //! Cards: what an operator gives the organiser before a ceremony.
 //!
 //! A card holds the operator's name, its identity, a fresh encryption key `E_i = e_i*G` with a proof
-//! that its maker knows e_i, and its relay write key, signed by the identity. Everything secret in
-//! it comes from one *ceremony secret*, so that a card can be made again, byte for byte.
+//! that its maker knows e_i, and its relay write key, signed by the identity. Its encryption
+//! key and proof come from one *ceremony secret*; the relay key from the identity and `E_i`.
 //!
 //! [`VerifiedCard`] has no other way in than all checks.
 

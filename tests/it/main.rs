@@ -25,6 +25,8 @@ mod courier_folder;
 #[cfg(test)]
 mod disk;
 #[cfg(test)]
+mod docs;
+#[cfg(test)]
 mod driver;
 #[cfg(test)]
 mod four_homes;

@@ -282,8 +282,9 @@ fn waiting(plan: &Plan, args: &Args, deals: &[Index], confirms: &[Index]) -> Com
         format!("waiting for {}; nothing is wrong", parts.join(" and ")),
     )
     .hint(format!(
-        "pass the messages on, then give the same command again: conclave run {}",
-        args.plan.display()
+        "pass the messages on, then give the same command again: conclave run {}{}",
+        args.plan.display(),
+        args.via.flags()
     ))
 }
 

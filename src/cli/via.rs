@@ -22,6 +22,14 @@ impl Via {
         self.via.is_empty()
     }
 
+    /// The flags as they were given, to be given again.
+    pub(super) fn flags(&self) -> String {
+        self.via
+            .iter()
+            .map(|courier| format!(" --via {courier}"))
+            .collect()
+    }
+
     /// Makes the couriers.
     pub(super) fn couriers(&self, cx: &Context) -> Result<Vec<Box<dyn Courier>>, CommandError> {
         self.via.iter().map(|text| courier(text, cx)).collect()

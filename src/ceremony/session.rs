@@ -121,19 +121,24 @@ impl<'a> Session<'a> {
         let deals = match keygen.only_deals() {
             Some(deals) => Some(deals),
             None => {
-                wrong.extend(Wrong {
-                    faults: keygen.check_deals_alone()?,
-                    ..Wrong::default()
-                });
+                wrong.extend(keygen.check_deals_alone()?);
                 keygen.confirmed_deals()?
             }
         };
-        match deals
+        let dealt = deals
             .map(|deals| keygen.read_deals(&deals, &mut |_, _| Ok(())))
-            .transpose()?
-        {
-            None => {}
-            Some(Err(found)) => wrong.extend(found),
+            .transpose()?;
+        match dealt {
+            // Confirms show faults without their deals, too.
+            None | Some(Err(_)) => {
+                if let Some(Err(found)) = dealt {
+                    wrong.extend(found);
+                }
+                wrong.extend(Wrong {
+                    faults: keygen.read_confirms()?.1,
+                    ..Wrong::default()
+                });
+            }
             Some(Ok(dealt)) => {
                 let (result, faults) = keygen.finalise(&dealt, None)?;
                 wrong.extend(Wrong {

@@ -11,6 +11,8 @@
 )]
 
 #[cfg(test)]
+mod adversary;
+#[cfg(test)]
 mod architecture;
 #[cfg(test)]
 mod courier_folder;

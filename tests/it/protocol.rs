@@ -90,7 +90,7 @@ fn run(table: &Table) -> Record {
         .collect();
     let partials: Vec<_> = confirms
         .iter()
-        .map(|payload| confirm::decode(params, &table.messages, payload).unwrap())
+        .map(|payload| confirm::decode(params, &table.counts(), payload).unwrap())
         .collect();
     let full = confirm::finalise(&sharing, &table.messages, &partials, &[3; 32])
         .unwrap()

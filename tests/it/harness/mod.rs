@@ -1,6 +1,7 @@
 //! What several topics need.
 
 pub(crate) mod disk;
+pub(crate) mod faults;
 pub(crate) mod forgery;
 pub(crate) mod homes;
 pub(crate) mod maths;

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 
 use crate::ceremony::evidence::{Collision, Fault, FaultKind};
 use crate::ceremony::outcome::Outcome;
-use crate::ceremony::plan::Plan;
+use crate::ceremony::plan::{Plan, Validator};
 use crate::ceremony::step::{MessageRef, SessionError};
 use crate::ceremony::{Messages, Observer, Stage, observed};
 use crate::crypto::identity::Signature;
@@ -53,6 +53,19 @@ pub struct Dealt {
     pub transcript: Digest,
     /// Every deal, as a confirm shows it.
     pub seen: Vec<SeenDeal>,
+}
+
+/// A confirm, read as far as that goes without the deals that it names.
+#[derive(Debug)]
+pub struct ReadConfirm<'a> {
+    /// The message.
+    pub message: &'a Message,
+    /// The transcript that it confirms.
+    pub transcript: Digest,
+    /// The payload hashes of the deals that it shows, each signed by its dealer.
+    pub deals: Vec<Digest>,
+    /// Its partial signatures, not verified yet.
+    pub partials: Partials,
 }
 
 /// What is wrong on a board.
@@ -150,15 +163,43 @@ impl<'a> Keygen<'a> {
             .collect()
     }
 
-    /// Checks every deal that is there on its own.
-    pub fn check_deals_alone(&self) -> Result<Vec<Fault>, SessionError> {
-        let mut faults = Vec::new();
+    /// Checks every deal that is there on its own, and whether two dealers' deals share a key.
+    pub fn check_deals_alone(&self) -> Result<Wrong, SessionError> {
+        let mut wrong = Wrong::default();
+        let mut keys = BTreeMap::new();
         for message in self.indices().flat_map(|index| self.board.deals(index)) {
-            if let Err(fault) = self.check_deal(message)? {
-                faults.push(deal_fault(message, fault));
+            match self.check_deal(message)? {
+                Ok(checked) => wrong
+                    .collisions
+                    .extend(self.collision(&mut keys, &checked, message)),
+                Err(fault) => wrong.add(deal_fault(message, fault)),
             }
         }
-        Ok(faults)
+        Ok(wrong)
+    }
+
+    /// Says whether a deal has a key that an earlier deal of another dealer has too.
+    fn collision<'m>(
+        &self,
+        keys: &mut BTreeMap<[u8; 48], &'m Message>,
+        checked: &CheckedDeal,
+        message: &'m Message,
+    ) -> Option<Collision> {
+        let mut found = None;
+        for key in checked.unique_keys(self.params.threshold) {
+            let other = *keys.entry(key).or_insert(message);
+            if other.sender != message.sender {
+                found = found.or(Some(other));
+            }
+        }
+        found.map(|other| Collision {
+            dealers: vec![other.sender, message.sender],
+            what: format!(
+                "the deals of operators {} and {} share a key",
+                other.sender, message.sender
+            ),
+            proof: vec![other.id.id.clone(), message.id.id.clone()],
+        })
     }
 
     /// Checks n deals, in roster order, and sums them up; `sink` sees each that is valid.
@@ -169,7 +210,7 @@ impl<'a> Keygen<'a> {
     ) -> Result<Result<Dealt, Wrong>, SessionError> {
         let mut wrong = Wrong::default();
         let mut sums = Aggregate::new(self.params);
-        let mut keys: BTreeMap<[u8; 48], &Message> = BTreeMap::new();
+        let mut keys = BTreeMap::new();
         for (position, message) in deals.iter().enumerate() {
             let checked = match self.check_deal(message)? {
                 Ok(checked) => checked,
@@ -178,19 +219,9 @@ impl<'a> Keygen<'a> {
                     continue;
                 }
             };
-            for key in checked.unique_keys(self.params.threshold) {
-                if let Some(other) = keys.insert(key, message) {
-                    wrong.collisions.push(Collision {
-                        dealers: vec![other.sender, message.sender],
-                        what: format!(
-                            "the deals of operators {} and {} share a key",
-                            other.sender, message.sender
-                        ),
-                        proof: vec![other.id.id.clone(), message.id.id.clone()],
-                    });
-                    break;
-                }
-            }
+            wrong
+                .collisions
+                .extend(self.collision(&mut keys, &checked, message));
             observed(self.observer, Stage::Receive, || sums.add(&checked));
             sink(&checked, message)?;
             self.observer
@@ -335,143 +366,170 @@ impl<'a> Keygen<'a> {
         let roots = observed(self.observer, Stage::Finalise, || {
             self.plan.messages(&dealt.sharing)
         });
-        let mut faults = Vec::new();
-        let mut candidates: Vec<Vec<(&Message, Partials)>> = Vec::new();
-        let mut missing = Vec::new();
-        for index in self.indices() {
-            let mut valid = Vec::new();
-            let mut heard = false;
-            for message in self.board.confirms(index) {
-                heard = true;
-                match self.read_confirm(message, dealt, &roots)? {
-                    Ok(partials) => valid.push((message, partials)),
-                    Err(fault) => faults.extend(fault),
-                }
+        let (confirms, mut faults) = self.read_confirms()?;
+        let ours: Vec<Digest> = dealt.seen.iter().map(|seen| seen.payload).collect();
+        let mut candidates: Vec<Vec<(&Message, Partials)>> =
+            self.indices().map(|_| Vec::new()).collect();
+        for confirm in confirms {
+            // Over other deals it is no fault of its sender's: their dealer signed both.
+            if confirm.deals != ours {
+                continue;
             }
-            if !heard {
-                missing.push(index);
+            if confirm.transcript != dealt.transcript {
+                faults.push(self.confirm_fault(confirm.message, ConfirmFault::Transcript, dealt));
+                continue;
             }
-            candidates.push(valid);
+            let position = self.position(confirm.message.sender)?;
+            if let Some(valid) = candidates.get_mut(position) {
+                valid.push((confirm.message, confirm.partials));
+            }
         }
+        let missing: Vec<Index> = self
+            .indices()
+            .filter(|index| self.board.confirms(*index).next().is_none())
+            .collect();
+        // Each turn but the last takes away at least one candidate, so this ends.
         loop {
-            let chosen: Option<Vec<&Partials>> = candidates
+            let present: Vec<(usize, &Partials)> = candidates
                 .iter()
-                .map(|valid| valid.first().map(|(_, partials)| partials))
+                .enumerate()
+                .filter_map(|(position, valid)| Some((position, &valid.first()?.1)))
                 .collect();
-            let Some(chosen) = chosen else {
+            let seed = seed
+                .copied()
+                .unwrap_or_else(|| *self.audit_seed(dealt, &candidates).as_bytes());
+            let bad = if present.len() == candidates.len() {
+                let chosen: Vec<&Partials> =
+                    present.iter().map(|(_, partials)| *partials).collect();
+                let result = observed(self.observer, Stage::Finalise, || {
+                    confirm::finalise(&dealt.sharing, &roots, &chosen, &seed)
+                })?;
+                match result {
+                    Ok(signatures) => {
+                        let sharing = dealt.sharing.clone();
+                        let outcome =
+                            Outcome::new(self.plan, dealt.transcript, sharing, signatures);
+                        return Ok((Finalised::Complete(Box::new(outcome)), faults));
+                    }
+                    Err(bad) => bad,
+                }
+            } else {
+                // Whoever is awaited need not be, for a bad partial to be named.
+                observed(self.observer, Stage::Finalise, || {
+                    confirm::check(&dealt.sharing, &roots, &present, &seed)
+                })?
+            };
+            if bad.is_empty() {
                 let result = if faults.is_empty() || !missing.is_empty() {
                     Finalised::Missing(missing)
                 } else {
                     Finalised::Faulty(faults.clone())
                 };
                 return Ok((result, faults));
-            };
-            let seed = seed
-                .copied()
-                .unwrap_or_else(|| *self.audit_seed(dealt, &candidates).as_bytes());
-            let result = observed(self.observer, Stage::Finalise, || {
-                confirm::finalise(&dealt.sharing, &roots, &chosen, &seed)
-            })?;
-            match result {
-                Ok(signatures) => {
-                    let outcome = Outcome::new(
-                        self.plan,
-                        dealt.transcript,
-                        dealt.sharing.clone(),
-                        signatures,
-                    );
-                    return Ok((Finalised::Complete(Box::new(outcome)), faults));
-                }
-                Err(bad) => {
-                    // Each turn takes away at least one candidate, so this ends.
-                    for bad in bad {
-                        let Some(valid) = candidates.get_mut(bad.operator) else {
-                            continue;
-                        };
-                        let (message, _) = valid.remove(0);
-                        let fault = ConfirmFault::Partial {
-                            validator: bad.validator,
-                            message: bad.message,
-                        };
-                        faults.push(self.confirm_fault(message, fault, dealt));
-                    }
-                }
+            }
+            for bad in bad {
+                let Some(valid) = candidates.get_mut(bad.operator) else {
+                    continue;
+                };
+                let (message, _) = valid.remove(0);
+                let fault = ConfirmFault::Partial {
+                    validator: bad.validator,
+                    message: bad.message,
+                };
+                faults.push(self.confirm_fault(message, fault, dealt));
             }
         }
     }
 
-    /// Checks one confirm up to its partial signatures, which are checked all at once later.
-    /// Without a fault on failure, it is a confirm over deals that nobody can blame anyone for.
-    fn read_confirm(
-        &self,
-        message: &'a Message,
-        dealt: &Dealt,
-        roots: &[Vec<crate::crypto::bls::SigningRoot>],
-    ) -> Result<Result<Partials, Vec<Fault>>, SessionError> {
-        let own = |fault| Ok(Err(vec![self.confirm_fault(message, fault, dealt)]));
-        let payload = match self.payload::<ConfirmPayload>(message)? {
-            Ok(payload) => payload,
-            Err(reason) => return own(ConfirmFault::Malformed(reason)),
-        };
-        let partials = observed(self.observer, Stage::Finalise, || {
-            confirm::decode(self.params, roots, &payload)
-        });
-        let partials = match partials {
-            Ok(partials) => partials,
-            Err(fault) => return own(fault),
-        };
-        let mut equivocators = Vec::new();
-        for (operator, (seen, ours)) in self
-            .plan
-            .roster()
-            .iter()
-            .zip(payload.deals.iter().zip(&dealt.seen))
-        {
-            let header = Header::deal(*self.plan.cid(), *operator.card.identity(), seen.payload)?;
-            if !header.verify(&Signature::from_bytes(seen.signature.0)) {
-                return own(ConfirmFault::ForgedDeal {
-                    dealer: operator.index.get(),
-                });
+    /// Reads every confirm on the board, as far as that goes without its deals: its form, and that
+    /// it shows deals which their dealers signed. The faults are those of the confirms, and those of
+    /// dealers of whom the board and the confirms together show two deals.
+    pub fn read_confirms(&self) -> Result<(Vec<ReadConfirm<'a>>, Vec<Fault>), SessionError> {
+        let (mut confirms, mut faults) = (Vec::new(), Vec::new());
+        let mut shown: BTreeMap<Index, BTreeMap<Digest, &Message>> = BTreeMap::new();
+        for deal in self.indices().flat_map(|index| self.board.deals(index)) {
+            let of = shown.entry(deal.sender).or_default();
+            of.entry(deal.payload).or_insert(deal);
+        }
+        for message in self.indices().flat_map(|index| self.board.confirms(index)) {
+            match self.read_confirm(message)? {
+                Err(fault) => faults.push(Fault {
+                    accused: message.sender,
+                    kind: FaultKind::Confirm(fault),
+                    proof: vec![message.id.id.clone()],
+                }),
+                Ok(confirm) => {
+                    for (index, payload) in self.indices().zip(&confirm.deals) {
+                        let of = shown.entry(index).or_default();
+                        of.entry(*payload).or_insert(message);
+                    }
+                    confirms.push(confirm);
+                }
             }
-            if seen.payload != ours.payload {
-                let deal = self
-                    .board
-                    .deals(operator.index)
-                    .find(|deal| deal.payload == ours.payload);
-                equivocators.push(Fault {
-                    accused: operator.index,
+        }
+        for (index, messages) in shown {
+            // Two on the board itself are told as what they are: an equivocation.
+            if messages.len() > 1 && self.board.deals(index).nth(1).is_none() {
+                faults.push(Fault {
+                    accused: index,
                     kind: FaultKind::Equivocation(Round::Deal),
-                    proof: deal
-                        .into_iter()
-                        .chain([message])
+                    proof: messages
+                        .values()
+                        .take(2)
                         .map(|entry| entry.id.id.clone())
                         .collect(),
                 });
             }
         }
-        if !equivocators.is_empty() {
-            return Ok(Err(equivocators));
-        }
-        if payload.transcript != dealt.transcript {
-            return own(ConfirmFault::Transcript);
-        }
-        Ok(Ok(partials))
+        Ok((confirms, faults))
     }
 
-    /// A confirm's fault, with the messages that prove it: the deals too where it depends on them.
+    fn read_confirm(
+        &self,
+        message: &'a Message,
+    ) -> Result<Result<ReadConfirm<'a>, ConfirmFault>, SessionError> {
+        let payload = match self.payload::<ConfirmPayload>(message)? {
+            Ok(payload) => payload,
+            Err(reason) => return Ok(Err(ConfirmFault::Malformed(reason))),
+        };
+        let counts: Vec<usize> = self
+            .plan
+            .validators()
+            .iter()
+            .map(Validator::message_count)
+            .collect();
+        let partials = observed(self.observer, Stage::Finalise, || {
+            confirm::decode(self.params, &counts, &payload)
+        });
+        let partials = match partials {
+            Ok(partials) => partials,
+            Err(fault) => return Ok(Err(fault)),
+        };
+        for (operator, seen) in self.plan.roster().iter().zip(&payload.deals) {
+            let header = Header::deal(*self.plan.cid(), *operator.card.identity(), seen.payload)?;
+            if !header.verify(&Signature::from_bytes(seen.signature.0)) {
+                return Ok(Err(ConfirmFault::ForgedDeal {
+                    dealer: operator.index.get(),
+                }));
+            }
+        }
+        Ok(Ok(ReadConfirm {
+            message,
+            transcript: payload.transcript,
+            deals: payload.deals.iter().map(|seen| seen.payload).collect(),
+            partials,
+        }))
+    }
+
+    /// A confirm's fault that shows against the deals, with the messages that prove it.
     fn confirm_fault(&self, message: &Message, fault: ConfirmFault, dealt: &Dealt) -> Fault {
         let mut proof = Vec::new();
-        if matches!(
-            fault,
-            ConfirmFault::Transcript | ConfirmFault::Partial { .. }
-        ) {
-            for (index, seen) in self.indices().zip(&dealt.seen) {
-                let deal = self
-                    .board
-                    .deals(index)
-                    .find(|deal| deal.payload == seen.payload);
-                proof.extend(deal.map(|deal| deal.id.id.clone()));
-            }
+        for (index, seen) in self.indices().zip(&dealt.seen) {
+            let deal = self
+                .board
+                .deals(index)
+                .find(|deal| deal.payload == seen.payload);
+            proof.extend(deal.map(|deal| deal.id.id.clone()));
         }
         proof.push(message.id.id.clone());
         Fault {

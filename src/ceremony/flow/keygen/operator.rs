@@ -115,10 +115,15 @@ impl<'a> Operator<'a> {
             };
         }
         let Some(deals) = keygen.only_deals() else {
-            stop.add_faults(keygen.check_deals_alone()?);
+            let wrong = keygen.check_deals_alone()?;
+            stop.add_faults(wrong.faults);
+            stop.collisions = wrong.collisions;
             return Ok(stop.or_wait(keygen.missing_deals(), Vec::new()));
         };
         if let Some(own) = stored {
+            // Others may have confirmed what proves somebody wrong: then we do not follow.
+            let (_, faults) = keygen.finalise(&dealt(own), Some(self.seed))?;
+            stop.add_faults(faults);
             return if stop.is_empty() && !complained {
                 Ok(Step::Send(vec![self.make_confirm(own)?]))
             } else {
@@ -195,12 +200,7 @@ impl<'a> Operator<'a> {
 
     /// Our shares are stored and our confirm has left.
     fn finish(&self, own: &OwnShares) -> Result<Step, SessionError> {
-        let dealt = Dealt {
-            sharing: own.sharing.clone(),
-            transcript: own.transcript,
-            seen: own.deals.clone(),
-        };
-        let (result, faults) = self.keygen.finalise(&dealt, Some(self.seed))?;
+        let (result, faults) = self.keygen.finalise(&dealt(own), Some(self.seed))?;
         let missing = match result {
             Finalised::Complete(outcome) => return Ok(Step::Complete(outcome)),
             Finalised::Missing(missing) => missing,
@@ -346,5 +346,14 @@ impl<'a> Operator<'a> {
             }
         }
         Ok(envelopes)
+    }
+}
+
+/// What our shares were opened from.
+fn dealt(own: &OwnShares) -> Dealt {
+    Dealt {
+        sharing: own.sharing.clone(),
+        transcript: own.transcript,
+        seen: own.deals.clone(),
     }
 }

@@ -27,6 +27,8 @@ mod home;
 #[cfg(test)]
 mod offline;
 #[cfg(test)]
+mod plan;
+#[cfg(test)]
 mod protocol;
 #[cfg(test)]
 mod source;

@@ -62,11 +62,6 @@ impl Table {
         }
     }
 
-    /// How many messages each validator signs.
-    pub(crate) fn counts(&self) -> Vec<usize> {
-        self.messages.iter().map(Vec::len).collect()
-    }
-
     /// The honest deal of every operator.
     pub(crate) fn deals(&self) -> Vec<DealPayload> {
         let deal = |(j, secret)| deal::make(&self.params, j, secret).unwrap();

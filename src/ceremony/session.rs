@@ -12,6 +12,9 @@ use crate::protocol::Params;
 use crate::wire::board::{Board, Entry, Inserted};
 use crate::wire::envelope::{Authenticated, Envelope, Kind, Place};
 
+/// The largest complaint or abandon, in bytes: some ten times an honest one.
+pub const MAX_SMALL_BYTES: usize = 16 * 1024;
+
 /// What became of bytes that were offered to a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Registered {
@@ -42,10 +45,22 @@ impl<'a> Session<'a> {
     }
 
     /// Reads bytes that somebody brought: a message of the ceremony, or noise with a reason.
+    ///
+    /// A complaint or abandon over [`MAX_SMALL_BYTES`] is noise to everyone: its sender could make so
+    /// many that their size must not matter.
     pub fn read(&self, bytes: &[u8]) -> Result<Authenticated, String> {
-        Envelope::parse(bytes)
+        let message = Envelope::parse(bytes)
             .and_then(|envelope| envelope.authenticate(self.plan.cid(), self.plan.roster()))
-            .map_err(|error| error.to_string())
+            .map_err(|error| error.to_string())?;
+        let small = matches!(message.kind(), Kind::Complain | Kind::Abandon);
+        if small && bytes.len() > MAX_SMALL_BYTES {
+            return Err(format!(
+                "a message of kind {} takes at most {MAX_SMALL_BYTES} bytes, not {}",
+                message.kind(),
+                bytes.len()
+            ));
+        }
+        Ok(message)
     }
 
     /// Puts a message on the board. `id` is what [`Messages::load`] will be asked for.

@@ -360,6 +360,27 @@ fn rubbish_on_the_stick_stops_nobody() {
 }
 
 #[test]
+fn a_swollen_complaint_is_noise_to_everyone() {
+    let table = Table::new(4, Faults::new().by(3, SelfComplaint));
+    let board = table.board(&table.group.stick);
+    let place = Place::Complaint {
+        against: 1.try_into().unwrap(),
+        deal: Digest::from_bytes([7; 32]),
+    };
+    let payload = json!({"shared": "0".repeat(20_000)});
+    let swollen = table.sign(3, Kind::Complain, place, payload);
+    board.put("c.json", swollen.bytes()).unwrap();
+    let played = table.play();
+    all_complete(&table, &played);
+    assert!(played[&0].moved.refused[0].contains("at most 16384 bytes"));
+    let report = table.audit(&table.group.stick);
+    assert_eq!(
+        (report.noise.len(), report.conclusion()),
+        (1, Conclusion::Complete)
+    );
+}
+
+#[test]
 fn another_plan_on_one_stick_is_another_ceremony() {
     let directory = tempfile::tempdir().unwrap();
     let group = Group::new(directory.path(), 3, 1);

@@ -53,6 +53,11 @@ pub enum SeatError {
     /// The stored shares are damaged.
     #[error(transparent)]
     Shares(#[from] SharesError),
+    /// The stored shares are another ceremony's.
+    #[error(
+        "the shares stored for ceremony {0} are another ceremony's; restore the home from a backup; nothing was sent"
+    )]
+    OtherShares(Digest),
     /// A stored own message is damaged.
     #[error("the stored message {name} {reason}; restore the home from a backup")]
     Own {
@@ -127,6 +132,13 @@ impl<'a> Seat<'a> {
             .shares(plan.cid())?
             .map(|blob| OwnShares::from_blob(&blob))
             .transpose()?;
+        // One home key encrypts them all: a file that was moved here decrypts like the right one.
+        if shares
+            .as_ref()
+            .is_some_and(|own| own.cid != *plan.cid() || own.index != operator.index.get())
+        {
+            return Err(SeatError::OtherShares(*plan.cid()));
+        }
         let messages = BoardMessages(vault.board(plan.cid(), plan.bytes())?);
         let memory = Memory {
             shares,

@@ -17,6 +17,8 @@ mod architecture;
 #[cfg(test)]
 mod courier_folder;
 #[cfg(test)]
+mod crash;
+#[cfg(test)]
 mod disk;
 #[cfg(test)]
 mod driver;

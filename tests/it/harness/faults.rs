@@ -496,7 +496,8 @@ pub(crate) fn faults(ran: &Ran) -> &[Fault] {
     }
 }
 
-fn secrets(group: &Group, who: usize) -> Me {
+/// An operator's identity and ceremony secret.
+pub(crate) fn secrets(group: &Group, who: usize) -> Me {
     let home = group.members[who].open(Arc::new(RealDisk)).unwrap();
     let key = group.members[who].card.encryption_key().to_bytes();
     Me {

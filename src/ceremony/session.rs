@@ -6,10 +6,11 @@
 use crate::ceremony::flow::keygen::operator::Operator;
 use crate::ceremony::flow::keygen::{Finalised, Keygen, Wrong};
 use crate::ceremony::plan::Plan;
+use crate::ceremony::shares::OwnShares;
 use crate::ceremony::step::{Examination, Me, Memory, MessageRef, SessionError, Step};
-use crate::ceremony::{Messages, Observer};
+use crate::ceremony::{Messages, MessagesError, Observer, Unobserved};
 use crate::protocol::Params;
-use crate::wire::board::{Board, Entry, Inserted};
+use crate::wire::board::{Board, Entry, Inserted, MAX_MESSAGES};
 use crate::wire::envelope::{Authenticated, Envelope, Kind, Place};
 
 /// The largest complaint or abandon, in bytes: some ten times an honest one.
@@ -76,6 +77,35 @@ impl<'a> Session<'a> {
                 Registered::Noise("its sender has said too much in this place".into())
             }
         }
+    }
+
+    /// [`Self::place`], however much its sender has said: for who stores nothing by it, or has asked
+    /// [`Self::counts`].
+    pub fn place_beyond(&mut self, message: &Authenticated, id: &str) -> Registered {
+        let reference = MessageRef {
+            id: id.to_owned(),
+            signature: *message.signature(),
+        };
+        match self.board.insert_beyond(Entry::of(message, reference)) {
+            Inserted::Known => Registered::Known,
+            _ => Registered::New,
+        }
+    }
+
+    /// Whether a message that finds no room is a valid confirm over the deals that our shares come
+    /// from. One such is let in for each sender: completeness cannot be talked away.
+    pub fn counts(&self, message: &Authenticated, own: &OwnShares) -> Result<bool, SessionError> {
+        let confirms = self.board.confirms(message.sender()).count();
+        if message.kind() != Kind::Confirm || confirms > MAX_MESSAGES {
+            return Ok(false);
+        }
+        let reference = MessageRef {
+            id: String::new(),
+            signature: *message.signature(),
+        };
+        let bytes = Offered(message.bytes());
+        self.keygen(&bytes, &Unobserved)
+            .confirms(&Entry::of(message, reference), own)
     }
 
     /// [`Self::read`], then [`Self::place`].
@@ -203,6 +233,15 @@ impl<'a> Session<'a> {
             Place::Confirm,
             payload,
         )?))
+    }
+}
+
+/// A message in hand that is stored nowhere yet.
+struct Offered<'a>(&'a [u8]);
+
+impl Messages for Offered<'_> {
+    fn load(&self, _id: &str) -> Result<Vec<u8>, MessagesError> {
+        Ok(self.0.to_vec())
     }
 }
 

@@ -360,6 +360,42 @@ fn rubbish_on_the_stick_stops_nobody() {
 }
 
 #[test]
+fn a_valid_confirm_counts_however_many_others_its_sender_signed() {
+    let table = Table::new(4, Faults::new().by(3, NoConfirm));
+    table.play();
+    let table = Table {
+        faults: Faults::new().by(3, SelfComplaint),
+        ..table
+    };
+    let group = table.board(&table.group.stick);
+    let valid = table.confirms(3, &group).remove(0);
+    // One operator gets twice sixteen lies first, then the truth; another the truth alone.
+    let flood = table.stick("flood");
+    let folder = table.board(&flood);
+    for lie in 0..32 {
+        let lie = table.sign(3, Kind::Confirm, Place::Confirm, json!({ "lie": lie }));
+        folder.put("0-lie.json", lie.bytes()).unwrap();
+    }
+    let ran = table.run_over(0, &flood);
+    assert!(matches!(ran.standing, Standing::Stopped(_)));
+    table.say(&valid, &group);
+    table.say(&valid, &folder);
+    let Standing::Complete(alone) = table.run_over(1, &table.group.stick).standing else {
+        panic!("the truth alone")
+    };
+    for _ in 0..2 {
+        let Standing::Complete(flooded) = table.run_over(0, &flood).standing else {
+            panic!("the truth after lies")
+        };
+        assert_eq!(alone, flooded);
+    }
+    // Nor does it matter to an outsider in which order the record has them.
+    let report = table.audit(&flood);
+    assert_eq!(report.outcome.unwrap(), alone.to_bytes().unwrap());
+    assert!(report.noise.is_empty());
+}
+
+#[test]
 fn a_swollen_complaint_is_noise_to_everyone() {
     let table = Table::new(4, Faults::new().by(3, SelfComplaint));
     let board = table.board(&table.group.stick);

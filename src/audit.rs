@@ -6,7 +6,7 @@
 
 use crate::ceremony::evidence::Evidence;
 use crate::ceremony::plan::Plan;
-use crate::ceremony::session::{Registered, Session};
+use crate::ceremony::session::Session;
 use crate::ceremony::step::{Examination, SessionError};
 use crate::ceremony::{Messages, Observer};
 use crate::json::JsonError;
@@ -62,8 +62,10 @@ pub fn audit(
     let mut noise = Vec::new();
     for id in ids {
         let bytes = messages.load(id).map_err(SessionError::from)?;
-        if let Registered::Noise(reason) = session.register(&bytes, id) {
-            noise.push(format!("{id}: {reason}"));
+        // The record is stored already; with a bound, its order would decide what counts.
+        match session.read(&bytes) {
+            Ok(message) => drop(session.place_beyond(&message, id)),
+            Err(reason) => noise.push(format!("{id}: {reason}")),
         }
     }
     let examination = session.examine(messages, observer)?;

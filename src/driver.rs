@@ -140,11 +140,10 @@ fn exchange(
             (&mut moved.refused, now.refused),
             (&mut moved.left, now.left),
         ] {
-            for note in new {
-                if !all.contains(&note) {
-                    all.push(note);
-                }
-            }
+            // Sorted, not searched: a stick may hold any number of files.
+            all.extend(new);
+            all.sort();
+            all.dedup();
         }
     }
     Ok(undelivered)

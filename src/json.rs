@@ -100,8 +100,16 @@ pub fn pretty<T: Serialize>(object: &T) -> Result<Vec<u8>, JsonError> {
     Ok(bytes)
 }
 
+/// The error's text may quote the file: cut short, and without what a terminal would obey.
 fn invalid(error: serde_json::Error) -> JsonError {
-    JsonError::Invalid(error.to_string())
+    const LONGEST: usize = 300;
+    let text = error.to_string();
+    let plain = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    let mut safe: String = text.chars().take(LONGEST).map(plain).collect();
+    if safe.len() < text.len() {
+        safe.push('…');
+    }
+    JsonError::Invalid(safe)
 }
 
 /// The rules of [`parse`], for values that were built in memory.

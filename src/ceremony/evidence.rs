@@ -130,6 +130,9 @@ pub enum EvidenceError {
     /// Its plan is none.
     #[error("the evidence file's plan is invalid: {0}")]
     Plan(#[from] PlanError),
+    /// Its plan is another ceremony's.
+    #[error("the evidence file speaks of ceremony {}, and its plan is of ceremony {}", .0.short(), .1.short())]
+    OtherPlan(Digest, Digest),
     /// Of another version.
     #[error("the evidence file is of version {0}; this tool reads version {VERSION}")]
     Version(u64),
@@ -167,6 +170,9 @@ impl Evidence {
             return Err(EvidenceError::Version(file.version));
         }
         let plan = Plan::from_value(file.plan.clone())?;
+        if file.cid != *plan.cid() {
+            return Err(EvidenceError::OtherPlan(file.cid, *plan.cid()));
+        }
         let messages = file
             .messages
             .iter()

@@ -6,11 +6,15 @@
 use crate::ceremony::flow::keygen::operator::Operator;
 use crate::ceremony::flow::keygen::{Finalised, Keygen, Wrong};
 use crate::ceremony::plan::Plan;
+use crate::ceremony::shares::OwnShares;
 use crate::ceremony::step::{Examination, Me, Memory, MessageRef, SessionError, Step};
-use crate::ceremony::{Messages, Observer};
+use crate::ceremony::{Messages, MessagesError, Observer, Unobserved};
 use crate::protocol::Params;
-use crate::wire::board::{Board, Entry, Inserted};
+use crate::wire::board::{Board, Entry, Inserted, MAX_MESSAGES};
 use crate::wire::envelope::{Authenticated, Envelope, Kind, Place};
+
+/// The largest complaint or abandon, in bytes: some ten times an honest one.
+pub const MAX_SMALL_BYTES: usize = 16 * 1024;
 
 /// What became of bytes that were offered to a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,10 +46,22 @@ impl<'a> Session<'a> {
     }
 
     /// Reads bytes that somebody brought: a message of the ceremony, or noise with a reason.
+    ///
+    /// A complaint or abandon over [`MAX_SMALL_BYTES`] is noise to everyone: its sender could make so
+    /// many that their size must not matter.
     pub fn read(&self, bytes: &[u8]) -> Result<Authenticated, String> {
-        Envelope::parse(bytes)
+        let message = Envelope::parse(bytes)
             .and_then(|envelope| envelope.authenticate(self.plan.cid(), self.plan.roster()))
-            .map_err(|error| error.to_string())
+            .map_err(|error| error.to_string())?;
+        let small = matches!(message.kind(), Kind::Complain | Kind::Abandon);
+        if small && bytes.len() > MAX_SMALL_BYTES {
+            return Err(format!(
+                "a message of kind {} takes at most {MAX_SMALL_BYTES} bytes, not {}",
+                message.kind(),
+                bytes.len()
+            ));
+        }
+        Ok(message)
     }
 
     /// Puts a message on the board. `id` is what [`Messages::load`] will be asked for.
@@ -61,6 +77,35 @@ impl<'a> Session<'a> {
                 Registered::Noise("its sender has said too much in this place".into())
             }
         }
+    }
+
+    /// [`Self::place`], however much its sender has said: for who stores nothing by it, or has asked
+    /// [`Self::counts`].
+    pub fn place_beyond(&mut self, message: &Authenticated, id: &str) -> Registered {
+        let reference = MessageRef {
+            id: id.to_owned(),
+            signature: *message.signature(),
+        };
+        match self.board.insert_beyond(Entry::of(message, reference)) {
+            Inserted::Known => Registered::Known,
+            _ => Registered::New,
+        }
+    }
+
+    /// Whether a message that finds no room is a valid confirm over the deals that our shares come
+    /// from. One such is let in for each sender: completeness cannot be talked away.
+    pub fn counts(&self, message: &Authenticated, own: &OwnShares) -> Result<bool, SessionError> {
+        let confirms = self.board.confirms(message.sender()).count();
+        if message.kind() != Kind::Confirm || confirms > MAX_MESSAGES {
+            return Ok(false);
+        }
+        let reference = MessageRef {
+            id: String::new(),
+            signature: *message.signature(),
+        };
+        let bytes = Offered(message.bytes());
+        self.keygen(&bytes, &Unobserved)
+            .confirms(&Entry::of(message, reference), own)
     }
 
     /// [`Self::read`], then [`Self::place`].
@@ -121,19 +166,24 @@ impl<'a> Session<'a> {
         let deals = match keygen.only_deals() {
             Some(deals) => Some(deals),
             None => {
-                wrong.extend(Wrong {
-                    faults: keygen.check_deals_alone()?,
-                    ..Wrong::default()
-                });
+                wrong.extend(keygen.check_deals_alone()?);
                 keygen.confirmed_deals()?
             }
         };
-        match deals
+        let dealt = deals
             .map(|deals| keygen.read_deals(&deals, &mut |_, _| Ok(())))
-            .transpose()?
-        {
-            None => {}
-            Some(Err(found)) => wrong.extend(found),
+            .transpose()?;
+        match dealt {
+            // Confirms show faults without their deals, too.
+            None | Some(Err(_)) => {
+                if let Some(Err(found)) = dealt {
+                    wrong.extend(found);
+                }
+                wrong.extend(Wrong {
+                    faults: keygen.read_confirms()?.1,
+                    ..Wrong::default()
+                });
+            }
             Some(Ok(dealt)) => {
                 let (result, faults) = keygen.finalise(&dealt, None)?;
                 wrong.extend(Wrong {
@@ -183,6 +233,15 @@ impl<'a> Session<'a> {
             Place::Confirm,
             payload,
         )?))
+    }
+}
+
+/// A message in hand that is stored nowhere yet.
+struct Offered<'a>(&'a [u8]);
+
+impl Messages for Offered<'_> {
+    fn load(&self, _id: &str) -> Result<Vec<u8>, MessagesError> {
+        Ok(self.0.to_vec())
     }
 }
 

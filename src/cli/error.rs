@@ -281,7 +281,10 @@ impl From<SeatError> for CommandError {
                 ..plain
             }
             .hint("`conclave card --name NAME` makes a new card"),
-            SeatError::Shares(_) | SeatError::Own { .. } | SeatError::Plan(_) => plain,
+            SeatError::Shares(_)
+            | SeatError::OtherShares(_)
+            | SeatError::Own { .. }
+            | SeatError::Plan(_) => plain,
         }
     }
 }

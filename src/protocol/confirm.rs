@@ -108,10 +108,11 @@ pub fn make(transcript: Digest, deals: Vec<SeenDeal>, partials: &Partials) -> Co
     }
 }
 
-/// Checks counts and encodings, and decodes the partial signatures.
+/// Checks counts and encodings, and decodes the partial signatures. `messages` says how many each
+/// validator signs.
 pub fn decode(
     params: &Params,
-    messages: &[Vec<SigningRoot>],
+    messages: &[usize],
     payload: &ConfirmPayload,
 ) -> Result<Partials, ConfirmFault> {
     let count = |what, actual, expected| {
@@ -131,8 +132,8 @@ pub fn decode(
         payload.partials.len(),
         messages.len(),
     )?;
-    for (row, roots) in payload.partials.iter().zip(messages) {
-        count("partial signatures for a validator", row.len(), roots.len())?;
+    for (row, expected) in payload.partials.iter().zip(messages) {
+        count("partial signatures for a validator", row.len(), *expected)?;
     }
     payload
         .partials
@@ -206,28 +207,53 @@ pub fn finalise<P: AsRef<[Vec<G2>]> + Sync>(
         .collect();
     // Partials that cancel to infinity cannot all be right: the check below names who is wrong.
     let full: Option<Partials> = full.into_iter().collect();
-    let all = signed(sharing, messages, partials, full.as_ref())?;
+    let everyone: Vec<(usize, &P)> = partials.iter().enumerate().collect();
+    let all = signed(sharing, messages, &everyone, full.as_ref())?;
     if let Some(full) = full
         && bls::verify_all(&all, seed)
     {
         return Ok(Ok(full));
     }
-    let mut bad = Vec::new();
-    for (operator, own) in partials.iter().enumerate() {
-        let keys: Vec<G1> = sharing.shares_of(operator).copied().collect();
-        if let Some((validator, message)) = first_bad(&keys, messages, own.as_ref(), seed) {
-            bad.push(BadPartial {
-                operator,
-                validator,
-                message,
-            });
-        }
-    }
+    let bad = bad_partials(sharing, messages, &everyone, seed);
     if bad.is_empty() {
         Err(ProtocolError::Count)
     } else {
         Ok(Err(bad))
     }
+}
+
+/// Verifies the partials of some operators (positions in the roster) in one product of pairings,
+/// while others are awaited. Names the first bad partial of each operator that has one.
+pub fn check<P: AsRef<[Vec<G2>]>>(
+    sharing: &Sharing,
+    messages: &[Vec<SigningRoot>],
+    partials: &[(usize, P)],
+    seed: &[u8; 32],
+) -> Result<Vec<BadPartial>, ProtocolError> {
+    if partials.is_empty() || bls::verify_all(&signed(sharing, messages, partials, None)?, seed) {
+        return Ok(Vec::new());
+    }
+    Ok(bad_partials(sharing, messages, partials, seed))
+}
+
+fn bad_partials<P: AsRef<[Vec<G2>]>>(
+    sharing: &Sharing,
+    messages: &[Vec<SigningRoot>],
+    partials: &[(usize, P)],
+    seed: &[u8; 32],
+) -> Vec<BadPartial> {
+    let mut bad = Vec::new();
+    for (operator, own) in partials {
+        let keys: Vec<G1> = sharing.shares_of(*operator).copied().collect();
+        if let Some((validator, message)) = first_bad(&keys, messages, own.as_ref(), seed) {
+            bad.push(BadPartial {
+                operator: *operator,
+                validator,
+                message,
+            });
+        }
+    }
+    bad
 }
 
 /// Returns the first partial of one operator that does not verify under its public shares.
@@ -278,7 +304,7 @@ fn first_bad(
 fn signed<P: AsRef<[Vec<G2>]>>(
     sharing: &Sharing,
     messages: &[Vec<SigningRoot>],
-    partials: &[P],
+    partials: &[(usize, P)],
     full: Option<&Partials>,
 ) -> Result<Vec<Signed>, ProtocolError> {
     let mut all = Vec::new();
@@ -297,7 +323,8 @@ fn signed<P: AsRef<[Vec<G2>]>>(
                     .ok_or(ProtocolError::Count)
             };
             let mut signatures = Vec::with_capacity(keys.len().saturating_add(1));
-            for (key, partials) in keys.iter().zip(partials) {
+            for (operator, partials) in partials {
+                let key = keys.get(*operator).ok_or(ProtocolError::Count)?;
                 signatures.push((*key, cell(partials.as_ref())?));
             }
             if let Some(full) = full {

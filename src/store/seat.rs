@@ -17,7 +17,7 @@ use crate::store::disk::DiskError;
 use crate::store::folder::{BoardFolder, FolderError, MessageFile};
 use crate::store::home::{Home, HomeError};
 use crate::store::vault::{Marker, Vault, VaultError};
-use crate::wire::envelope::{Envelope, EnvelopeError, Kind};
+use crate::wire::envelope::{Authenticated, Envelope, EnvelopeError, Kind};
 use crate::wire::roster::Operator;
 
 /// Why a seat could not be taken or kept.
@@ -53,6 +53,11 @@ pub enum SeatError {
     /// The stored shares are damaged.
     #[error(transparent)]
     Shares(#[from] SharesError),
+    /// The stored shares are another ceremony's.
+    #[error(
+        "the shares stored for ceremony {0} are another ceremony's; restore the home from a backup; nothing was sent"
+    )]
+    OtherShares(Digest),
     /// A stored own message is damaged.
     #[error("the stored message {name} {reason}; restore the home from a backup")]
     Own {
@@ -127,6 +132,13 @@ impl<'a> Seat<'a> {
             .shares(plan.cid())?
             .map(|blob| OwnShares::from_blob(&blob))
             .transpose()?;
+        // One home key encrypts them all: a file that was moved here decrypts like the right one.
+        if shares
+            .as_ref()
+            .is_some_and(|own| own.cid != *plan.cid() || own.index != operator.index.get())
+        {
+            return Err(SeatError::OtherShares(*plan.cid()));
+        }
         let messages = BoardMessages(vault.board(plan.cid(), plan.bytes())?);
         let memory = Memory {
             shares,
@@ -143,7 +155,11 @@ impl<'a> Seat<'a> {
         };
         for file in seat.messages.0.messages()? {
             let bytes = seat.messages.0.read(&file.name)?;
-            if let Registered::Noise(reason) = seat.session.register(&bytes, &file.name) {
+            let registered = match seat.session.read(&bytes) {
+                Ok(message) => seat.place(&message, |_| Ok(file.name.clone()))?,
+                Err(reason) => Registered::Noise(reason),
+            };
+            if let Registered::Noise(reason) = registered {
                 seat.damaged.push(format!("{}: {reason}", file.name));
             }
         }
@@ -233,13 +249,33 @@ impl<'a> Seat<'a> {
             Ok(message) => message,
             Err(reason) => return Ok(Registered::Noise(reason)),
         };
-        // Only what has a place is stored, and only what was stored takes it.
-        match self.session.would_place(&message) {
+        self.place(&message, |seat| {
+            let put = seat.messages.0.put(&label(seat.plan, &message), bytes)?;
+            Ok(put.name().to_owned())
+        })
+    }
+
+    /// Only what has a place is stored, and only what was stored takes it.
+    fn place(
+        &mut self,
+        message: &Authenticated,
+        store: impl FnOnce(&Self) -> Result<String, SeatError>,
+    ) -> Result<Registered, SeatError> {
+        match self.session.would_place(message) {
             Registered::New => {
-                let put = self.messages.0.put(&label(self.plan, &message), bytes)?;
-                Ok(self.session.place(&message, put.name()))
+                let id = store(self)?;
+                Ok(self.session.place(message, &id))
             }
-            other => Ok(other),
+            Registered::Known => Ok(Registered::Known),
+            full @ Registered::Noise(_) => {
+                let own = self.memory.shares.as_ref();
+                let counts = own.map(|own| self.session.counts(message, own));
+                if counts.transpose()? != Some(true) {
+                    return Ok(full);
+                }
+                let id = store(self)?;
+                Ok(self.session.place_beyond(message, &id))
+            }
         }
     }
 

@@ -11,6 +11,8 @@
 )]
 
 #[cfg(test)]
+mod adversary;
+#[cfg(test)]
 mod architecture;
 #[cfg(test)]
 mod artifacts;
@@ -22,6 +24,8 @@ mod cli_files;
 mod cli_plan;
 #[cfg(test)]
 mod courier_folder;
+#[cfg(test)]
+mod crash;
 #[cfg(test)]
 mod disk;
 #[cfg(test)]
@@ -36,6 +40,8 @@ mod harness;
 mod home;
 #[cfg(test)]
 mod offline;
+#[cfg(test)]
+mod plan;
 #[cfg(test)]
 mod protocol;
 #[cfg(test)]

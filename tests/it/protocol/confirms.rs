@@ -190,7 +190,11 @@ fn decoded(change: impl FnOnce(&mut ConfirmPayload)) -> Result<Partials, Confirm
     let transcript = Digest::from_bytes([3; 32]);
     let mut payload = confirm::make(transcript, vec![seen; 3], &all.partials[0]);
     change(&mut payload);
-    let decoded = confirm::decode(&all.table.params, &all.table.messages, &payload);
+    let decoded = confirm::decode(
+        &all.table.params,
+        &super::counts(&all.table.messages),
+        &payload,
+    );
     if let Ok(partials) = &decoded {
         assert_eq!(partials, &all.partials[0]);
     }

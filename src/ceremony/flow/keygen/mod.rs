@@ -3,6 +3,7 @@
 //! [`Keygen`] reads a board message by message and says what follows from it: a sharing, faults, an
 //! outcome. It holds one deal at a time; what it keeps are running sums.
 
+mod confirms;
 pub mod operator;
 
 use std::collections::BTreeMap;
@@ -14,16 +15,15 @@ use crate::ceremony::outcome::Outcome;
 use crate::ceremony::plan::Plan;
 use crate::ceremony::step::{MessageRef, SessionError};
 use crate::ceremony::{Messages, Observer, Stage, observed};
-use crate::crypto::identity::Signature;
 use crate::crypto::sharing::Sharing;
-use crate::hash::{Digest, Hasher, Tag};
+use crate::hash::Digest;
 use crate::json::{self, Hex};
 use crate::protocol::Params;
 use crate::protocol::complaint::{self, ComplaintPayload, FalseComplaint, Judgement};
-use crate::protocol::confirm::{self, ConfirmFault, ConfirmPayload, Partials, SeenDeal};
+use crate::protocol::confirm::{Partials, SeenDeal};
 use crate::protocol::deal::{self, Aggregate, CheckedDeal, DealFault, DealPayload};
 use crate::wire::board::{Board, Entry};
-use crate::wire::envelope::{Envelope, Header, Place, Round};
+use crate::wire::envelope::{Envelope, Place};
 use crate::wire::roster::Index;
 
 /// A message on the board of a session.
@@ -53,6 +53,19 @@ pub struct Dealt {
     pub transcript: Digest,
     /// Every deal, as a confirm shows it.
     pub seen: Vec<SeenDeal>,
+}
+
+/// A confirm, read as far as that goes without the deals that it names.
+#[derive(Debug)]
+pub struct ReadConfirm<'a> {
+    /// The message.
+    pub message: &'a Message,
+    /// The transcript that it confirms.
+    pub transcript: Digest,
+    /// The payload hashes of the deals that it shows, each signed by its dealer.
+    pub deals: Vec<Digest>,
+    /// Its partial signatures, not verified yet.
+    pub partials: Partials,
 }
 
 /// What is wrong on a board.
@@ -150,15 +163,43 @@ impl<'a> Keygen<'a> {
             .collect()
     }
 
-    /// Checks every deal that is there on its own.
-    pub fn check_deals_alone(&self) -> Result<Vec<Fault>, SessionError> {
-        let mut faults = Vec::new();
+    /// Checks every deal that is there on its own, and whether two dealers' deals share a key.
+    pub fn check_deals_alone(&self) -> Result<Wrong, SessionError> {
+        let mut wrong = Wrong::default();
+        let mut keys = BTreeMap::new();
         for message in self.indices().flat_map(|index| self.board.deals(index)) {
-            if let Err(fault) = self.check_deal(message)? {
-                faults.push(deal_fault(message, fault));
+            match self.check_deal(message)? {
+                Ok(checked) => wrong
+                    .collisions
+                    .extend(self.collision(&mut keys, &checked, message)),
+                Err(fault) => wrong.add(deal_fault(message, fault)),
             }
         }
-        Ok(faults)
+        Ok(wrong)
+    }
+
+    /// Says whether a deal has a key that an earlier deal of another dealer has too.
+    fn collision<'m>(
+        &self,
+        keys: &mut BTreeMap<[u8; 48], &'m Message>,
+        checked: &CheckedDeal,
+        message: &'m Message,
+    ) -> Option<Collision> {
+        let mut found = None;
+        for key in checked.unique_keys(self.params.threshold) {
+            let other = *keys.entry(key).or_insert(message);
+            if other.sender != message.sender {
+                found = found.or(Some(other));
+            }
+        }
+        found.map(|other| Collision {
+            dealers: vec![other.sender, message.sender],
+            what: format!(
+                "the deals of operators {} and {} share a key",
+                other.sender, message.sender
+            ),
+            proof: vec![other.id.id.clone(), message.id.id.clone()],
+        })
     }
 
     /// Checks n deals, in roster order, and sums them up; `sink` sees each that is valid.
@@ -169,7 +210,7 @@ impl<'a> Keygen<'a> {
     ) -> Result<Result<Dealt, Wrong>, SessionError> {
         let mut wrong = Wrong::default();
         let mut sums = Aggregate::new(self.params);
-        let mut keys: BTreeMap<[u8; 48], &Message> = BTreeMap::new();
+        let mut keys = BTreeMap::new();
         for (position, message) in deals.iter().enumerate() {
             let checked = match self.check_deal(message)? {
                 Ok(checked) => checked,
@@ -178,19 +219,9 @@ impl<'a> Keygen<'a> {
                     continue;
                 }
             };
-            for key in checked.unique_keys(self.params.threshold) {
-                if let Some(other) = keys.insert(key, message) {
-                    wrong.collisions.push(Collision {
-                        dealers: vec![other.sender, message.sender],
-                        what: format!(
-                            "the deals of operators {} and {} share a key",
-                            other.sender, message.sender
-                        ),
-                        proof: vec![other.id.id.clone(), message.id.id.clone()],
-                    });
-                    break;
-                }
-            }
+            wrong
+                .collisions
+                .extend(self.collision(&mut keys, &checked, message));
             observed(self.observer, Stage::Receive, || sums.add(&checked));
             sink(&checked, message)?;
             self.observer
@@ -287,207 +318,6 @@ impl<'a> Keygen<'a> {
             });
         }
         Ok((faults, open))
-    }
-
-    /// The vectors of deals that all n operators name in a confirm each and that are on the board,
-    /// in dealer order. One at most, unless everyone equivocates.
-    pub fn confirmed_deals(&self) -> Result<Option<Vec<&'a Message>>, SessionError> {
-        let mut named: BTreeMap<Vec<Digest>, Vec<Index>> = BTreeMap::new();
-        for message in self.indices().flat_map(|index| self.board.confirms(index)) {
-            if let Ok(payload) = self.payload::<ConfirmPayload>(message)? {
-                let by = named
-                    .entry(payload.deals.iter().map(|seen| seen.payload).collect())
-                    .or_default();
-                if !by.contains(&message.sender) {
-                    by.push(message.sender);
-                }
-            }
-        }
-        let on_board = |payloads: &[Digest]| {
-            if payloads.len() != self.plan.roster().len() {
-                return None;
-            }
-            self.indices()
-                .zip(payloads)
-                .map(|(index, payload)| {
-                    self.board
-                        .deals(index)
-                        .find(|deal| deal.payload == *payload)
-                })
-                .collect::<Option<Vec<_>>>()
-        };
-        Ok(named
-            .iter()
-            .filter(|(_, by)| by.len() == self.plan.roster().len())
-            .find_map(|(payloads, _)| on_board(payloads)))
-    }
-
-    /// Checks all confirms against what the deals lead to, and combines their partial signatures
-    /// when all n are valid. Several of one sender: the one with the smallest hash counts.
-    ///
-    /// `seed` weighs the batch: local randomness, or nothing for an auditor, who hashes all that the
-    /// check reads.
-    pub fn finalise(
-        &self,
-        dealt: &Dealt,
-        seed: Option<&[u8; 32]>,
-    ) -> Result<(Finalised, Vec<Fault>), SessionError> {
-        let roots = observed(self.observer, Stage::Finalise, || {
-            self.plan.messages(&dealt.sharing)
-        });
-        let mut faults = Vec::new();
-        let mut candidates: Vec<Vec<(&Message, Partials)>> = Vec::new();
-        let mut missing = Vec::new();
-        for index in self.indices() {
-            let mut valid = Vec::new();
-            let mut heard = false;
-            for message in self.board.confirms(index) {
-                heard = true;
-                match self.read_confirm(message, dealt, &roots)? {
-                    Ok(partials) => valid.push((message, partials)),
-                    Err(fault) => faults.extend(fault),
-                }
-            }
-            if !heard {
-                missing.push(index);
-            }
-            candidates.push(valid);
-        }
-        loop {
-            let chosen: Option<Vec<&Partials>> = candidates
-                .iter()
-                .map(|valid| valid.first().map(|(_, partials)| partials))
-                .collect();
-            let Some(chosen) = chosen else {
-                let result = if faults.is_empty() || !missing.is_empty() {
-                    Finalised::Missing(missing)
-                } else {
-                    Finalised::Faulty(faults.clone())
-                };
-                return Ok((result, faults));
-            };
-            let seed = seed
-                .copied()
-                .unwrap_or_else(|| *self.audit_seed(dealt, &candidates).as_bytes());
-            let result = observed(self.observer, Stage::Finalise, || {
-                confirm::finalise(&dealt.sharing, &roots, &chosen, &seed)
-            })?;
-            match result {
-                Ok(signatures) => {
-                    let outcome = Outcome::new(
-                        self.plan,
-                        dealt.transcript,
-                        dealt.sharing.clone(),
-                        signatures,
-                    );
-                    return Ok((Finalised::Complete(Box::new(outcome)), faults));
-                }
-                Err(bad) => {
-                    // Each turn takes away at least one candidate, so this ends.
-                    for bad in bad {
-                        let Some(valid) = candidates.get_mut(bad.operator) else {
-                            continue;
-                        };
-                        let (message, _) = valid.remove(0);
-                        let fault = ConfirmFault::Partial {
-                            validator: bad.validator,
-                            message: bad.message,
-                        };
-                        faults.push(self.confirm_fault(message, fault, dealt));
-                    }
-                }
-            }
-        }
-    }
-
-    /// Checks one confirm up to its partial signatures, which are checked all at once later.
-    /// Without a fault on failure, it is a confirm over deals that nobody can blame anyone for.
-    fn read_confirm(
-        &self,
-        message: &'a Message,
-        dealt: &Dealt,
-        roots: &[Vec<crate::crypto::bls::SigningRoot>],
-    ) -> Result<Result<Partials, Vec<Fault>>, SessionError> {
-        let own = |fault| Ok(Err(vec![self.confirm_fault(message, fault, dealt)]));
-        let payload = match self.payload::<ConfirmPayload>(message)? {
-            Ok(payload) => payload,
-            Err(reason) => return own(ConfirmFault::Malformed(reason)),
-        };
-        let partials = observed(self.observer, Stage::Finalise, || {
-            confirm::decode(self.params, roots, &payload)
-        });
-        let partials = match partials {
-            Ok(partials) => partials,
-            Err(fault) => return own(fault),
-        };
-        let mut equivocators = Vec::new();
-        for (operator, (seen, ours)) in self
-            .plan
-            .roster()
-            .iter()
-            .zip(payload.deals.iter().zip(&dealt.seen))
-        {
-            let header = Header::deal(*self.plan.cid(), *operator.card.identity(), seen.payload)?;
-            if !header.verify(&Signature::from_bytes(seen.signature.0)) {
-                return own(ConfirmFault::ForgedDeal {
-                    dealer: operator.index.get(),
-                });
-            }
-            if seen.payload != ours.payload {
-                let deal = self
-                    .board
-                    .deals(operator.index)
-                    .find(|deal| deal.payload == ours.payload);
-                equivocators.push(Fault {
-                    accused: operator.index,
-                    kind: FaultKind::Equivocation(Round::Deal),
-                    proof: deal
-                        .into_iter()
-                        .chain([message])
-                        .map(|entry| entry.id.id.clone())
-                        .collect(),
-                });
-            }
-        }
-        if !equivocators.is_empty() {
-            return Ok(Err(equivocators));
-        }
-        if payload.transcript != dealt.transcript {
-            return own(ConfirmFault::Transcript);
-        }
-        Ok(Ok(partials))
-    }
-
-    /// A confirm's fault, with the messages that prove it: the deals too where it depends on them.
-    fn confirm_fault(&self, message: &Message, fault: ConfirmFault, dealt: &Dealt) -> Fault {
-        let mut proof = Vec::new();
-        if matches!(
-            fault,
-            ConfirmFault::Transcript | ConfirmFault::Partial { .. }
-        ) {
-            for (index, seen) in self.indices().zip(&dealt.seen) {
-                let deal = self
-                    .board
-                    .deals(index)
-                    .find(|deal| deal.payload == seen.payload);
-                proof.extend(deal.map(|deal| deal.id.id.clone()));
-            }
-        }
-        proof.push(message.id.id.clone());
-        Fault {
-            accused: message.sender,
-            kind: FaultKind::Confirm(fault),
-            proof,
-        }
-    }
-
-    /// An auditor's weights: a hash of everything that the check of all signatures reads.
-    fn audit_seed(&self, dealt: &Dealt, candidates: &[Vec<(&Message, Partials)>]) -> Digest {
-        let mut hasher = Hasher::new(Tag::AUDIT_SIGNATURES).bytes(dealt.transcript.as_bytes());
-        for (message, _) in candidates.iter().filter_map(|valid| valid.first()) {
-            hasher.add(message.message.as_bytes());
-        }
-        hasher.finish()
     }
 
     /// Checks one deal publicly.

@@ -55,8 +55,18 @@ impl<'a> Operator<'a> {
 
     /// Says what to do next.
     pub fn next(&self) -> Result<Step, SessionError> {
-        if let Some(step) = self.adopt()? {
-            return Ok(step);
+        match self.adopt() {
+            Ok(Some(step)) => return Ok(step),
+            Ok(None) => {}
+            // Complete is complete, whatever else this identity signed somewhere.
+            Err(conflict @ SessionError::Conflict { .. }) => {
+                let step = self.memory.shares.as_ref().map(|own| self.finish(own));
+                return match step.transpose()? {
+                    Some(step @ Step::Complete(_)) => Ok(step),
+                    _ => Err(conflict),
+                };
+            }
+            Err(error) => return Err(error),
         }
         let confirm = self.keygen.board.confirms(self.index).next();
         match (&self.memory.shares, confirm) {
@@ -73,13 +83,20 @@ impl<'a> Operator<'a> {
             if self.memory.own.contains(&message.message) {
                 continue;
             }
+            // "Who complained or abandoned never confirms", and the other way round.
+            let contradicted = match message.kind {
+                Kind::Deal => false,
+                Kind::Confirm => self.said(|kind| matches!(kind, Kind::Abandon | Kind::Complain)),
+                Kind::Abandon | Kind::Complain => self.said(|kind| kind == Kind::Confirm),
+            };
             let same = match (message.kind, &self.me.secret, &self.memory.shares) {
+                // Shares first: `recover` brings them back, and then this is asked again.
+                (Kind::Confirm, _, None) => continue,
+                _ if contradicted => false,
                 (Kind::Deal, Some(secret), _) => {
                     self.make_deal(secret)?.header().hash() == message.message
                 }
                 (Kind::Confirm, _, Some(own)) => self.says_the_same(message, own)?,
-                // Shares first: `recover` brings them back, and then this is asked again.
-                (Kind::Confirm, _, None) => continue,
                 // What cannot be compared was signed by this identity all the same.
                 _ => true,
             };
@@ -90,6 +107,12 @@ impl<'a> Operator<'a> {
             return Ok(Some(Step::Send(vec![Envelope::parse(&bytes)?])));
         }
         Ok(None)
+    }
+
+    /// Whether this home stored an own message of such a kind.
+    fn said(&self, kind: impl Fn(Kind) -> bool) -> bool {
+        let mut own = self.keygen.board.of(self.index);
+        own.any(|entry| kind(entry.kind) && self.memory.own.contains(&entry.message))
     }
 
     /// Before the own confirm: deal, check, complain or store shares, confirm.
@@ -115,10 +138,15 @@ impl<'a> Operator<'a> {
             };
         }
         let Some(deals) = keygen.only_deals() else {
-            stop.add_faults(keygen.check_deals_alone()?);
+            let wrong = keygen.check_deals_alone()?;
+            stop.add_faults(wrong.faults);
+            stop.collisions = wrong.collisions;
             return Ok(stop.or_wait(keygen.missing_deals(), Vec::new()));
         };
         if let Some(own) = stored {
+            // Others may have confirmed what proves somebody wrong: then we do not follow.
+            let (_, faults) = keygen.finalise(&dealt(own), Some(self.seed))?;
+            stop.add_faults(faults);
             return if stop.is_empty() && !complained {
                 Ok(Step::Send(vec![self.make_confirm(own)?]))
             } else {
@@ -195,12 +223,7 @@ impl<'a> Operator<'a> {
 
     /// Our shares are stored and our confirm has left.
     fn finish(&self, own: &OwnShares) -> Result<Step, SessionError> {
-        let dealt = Dealt {
-            sharing: own.sharing.clone(),
-            transcript: own.transcript,
-            seen: own.deals.clone(),
-        };
-        let (result, faults) = self.keygen.finalise(&dealt, Some(self.seed))?;
+        let (result, faults) = self.keygen.finalise(&dealt(own), Some(self.seed))?;
         let missing = match result {
             Finalised::Complete(outcome) => return Ok(Step::Complete(outcome)),
             Finalised::Missing(missing) => missing,
@@ -335,16 +358,20 @@ impl<'a> Operator<'a> {
                 &message.message,
             )?;
             let envelope = self.sign(Kind::Complain, place, json::to_value(&payload)?)?;
-            let hash = envelope.header().hash();
-            if !self
-                .keygen
-                .board
-                .complaints()
-                .any(|entry| entry.message == hash)
-            {
+            // What was stored was sent, even if the board had no place for it.
+            if !self.memory.own.contains(&envelope.header().hash()) {
                 envelopes.push(envelope);
             }
         }
         Ok(envelopes)
+    }
+}
+
+/// What our shares were opened from.
+fn dealt(own: &OwnShares) -> Dealt {
+    Dealt {
+        sharing: own.sharing.clone(),
+        transcript: own.transcript,
+        seen: own.deals.clone(),
     }
 }

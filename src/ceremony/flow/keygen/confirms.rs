@@ -1,0 +1,265 @@
+//! What the confirms on a board lead to: an outcome, faults, or waiting.
+
+use std::collections::BTreeMap;
+
+use crate::ceremony::evidence::{Fault, FaultKind};
+use crate::ceremony::flow::keygen::{Dealt, Finalised, Keygen, Message, ReadConfirm};
+use crate::ceremony::outcome::Outcome;
+use crate::ceremony::plan::Validator;
+use crate::ceremony::shares::OwnShares;
+use crate::ceremony::step::SessionError;
+use crate::ceremony::{Stage, observed};
+use crate::crypto::identity::Signature;
+use crate::hash::{Digest, Hasher, Tag};
+use crate::protocol::confirm::{self, ConfirmFault, ConfirmPayload, Partials};
+use crate::wire::envelope::{Header, Round};
+use crate::wire::roster::Index;
+
+impl<'a> Keygen<'a> {
+    /// The vectors of deals that all n operators name in a confirm each and that are on the board,
+    /// in dealer order. One at most, unless everyone equivocates.
+    pub fn confirmed_deals(&self) -> Result<Option<Vec<&'a Message>>, SessionError> {
+        let mut named: BTreeMap<Vec<Digest>, Vec<Index>> = BTreeMap::new();
+        for message in self.indices().flat_map(|index| self.board.confirms(index)) {
+            if let Ok(payload) = self.payload::<ConfirmPayload>(message)? {
+                let by = named
+                    .entry(payload.deals.iter().map(|seen| seen.payload).collect())
+                    .or_default();
+                if !by.contains(&message.sender) {
+                    by.push(message.sender);
+                }
+            }
+        }
+        let on_board = |payloads: &[Digest]| {
+            if payloads.len() != self.plan.roster().len() {
+                return None;
+            }
+            self.indices()
+                .zip(payloads)
+                .map(|(index, payload)| {
+                    self.board
+                        .deals(index)
+                        .find(|deal| deal.payload == *payload)
+                })
+                .collect::<Option<Vec<_>>>()
+        };
+        Ok(named
+            .iter()
+            .filter(|(_, by)| by.len() == self.plan.roster().len())
+            .find_map(|(payloads, _)| on_board(payloads)))
+    }
+
+    /// Checks all confirms against what the deals lead to, and combines their partial signatures
+    /// when all n are valid. Several of one sender: the one with the smallest hash counts.
+    ///
+    /// `seed` weighs the batch: local randomness, or nothing for an auditor, who hashes all that the
+    /// check reads.
+    pub fn finalise(
+        &self,
+        dealt: &Dealt,
+        seed: Option<&[u8; 32]>,
+    ) -> Result<(Finalised, Vec<Fault>), SessionError> {
+        let roots = observed(self.observer, Stage::Finalise, || {
+            self.plan.messages(&dealt.sharing)
+        });
+        let (confirms, mut faults) = self.read_confirms()?;
+        let ours: Vec<Digest> = dealt.seen.iter().map(|seen| seen.payload).collect();
+        let mut candidates: Vec<Vec<(&Message, Partials)>> =
+            self.indices().map(|_| Vec::new()).collect();
+        for confirm in confirms {
+            // Over other deals it is no fault of its sender's: their dealer signed both.
+            if confirm.deals != ours {
+                continue;
+            }
+            if confirm.transcript != dealt.transcript {
+                faults.push(self.confirm_fault(confirm.message, ConfirmFault::Transcript, dealt));
+                continue;
+            }
+            let position = self.position(confirm.message.sender)?;
+            if let Some(valid) = candidates.get_mut(position) {
+                valid.push((confirm.message, confirm.partials));
+            }
+        }
+        let missing: Vec<Index> = self
+            .indices()
+            .filter(|index| self.board.confirms(*index).next().is_none())
+            .collect();
+        // Each turn but the last takes away at least one candidate, so this ends.
+        loop {
+            let present: Vec<(usize, &Partials)> = candidates
+                .iter()
+                .enumerate()
+                .filter_map(|(position, valid)| Some((position, &valid.first()?.1)))
+                .collect();
+            let seed = seed
+                .copied()
+                .unwrap_or_else(|| *self.audit_seed(dealt, &candidates).as_bytes());
+            let bad = if present.len() == candidates.len() {
+                let chosen: Vec<&Partials> =
+                    present.iter().map(|(_, partials)| *partials).collect();
+                let result = observed(self.observer, Stage::Finalise, || {
+                    confirm::finalise(&dealt.sharing, &roots, &chosen, &seed)
+                })?;
+                match result {
+                    Ok(signatures) => {
+                        let sharing = dealt.sharing.clone();
+                        let outcome =
+                            Outcome::new(self.plan, dealt.transcript, sharing, signatures);
+                        return Ok((Finalised::Complete(Box::new(outcome)), faults));
+                    }
+                    Err(bad) => bad,
+                }
+            } else {
+                // Whoever is awaited need not be, for a bad partial to be named.
+                observed(self.observer, Stage::Finalise, || {
+                    confirm::check(&dealt.sharing, &roots, &present, &seed)
+                })?
+            };
+            if bad.is_empty() {
+                let result = if faults.is_empty() || !missing.is_empty() {
+                    Finalised::Missing(missing)
+                } else {
+                    Finalised::Faulty(faults.clone())
+                };
+                return Ok((result, faults));
+            }
+            for bad in bad {
+                let Some(valid) = candidates.get_mut(bad.operator) else {
+                    continue;
+                };
+                let (message, _) = valid.remove(0);
+                let fault = ConfirmFault::Partial {
+                    validator: bad.validator,
+                    message: bad.message,
+                };
+                faults.push(self.confirm_fault(message, fault, dealt));
+            }
+        }
+    }
+
+    /// Reads every confirm on the board, as far as that goes without its deals: its form, and that
+    /// it shows deals which their dealers signed. The faults are those of the confirms, and those of
+    /// dealers of whom the board and the confirms together show two deals.
+    pub fn read_confirms(&self) -> Result<(Vec<ReadConfirm<'a>>, Vec<Fault>), SessionError> {
+        let (mut confirms, mut faults) = (Vec::new(), Vec::new());
+        let mut shown: BTreeMap<Index, BTreeMap<Digest, &Message>> = BTreeMap::new();
+        for deal in self.indices().flat_map(|index| self.board.deals(index)) {
+            let of = shown.entry(deal.sender).or_default();
+            of.entry(deal.payload).or_insert(deal);
+        }
+        for message in self.indices().flat_map(|index| self.board.confirms(index)) {
+            match self.read_confirm(message)? {
+                Err(fault) => faults.push(Fault {
+                    accused: message.sender,
+                    kind: FaultKind::Confirm(fault),
+                    proof: vec![message.id.id.clone()],
+                }),
+                Ok(confirm) => {
+                    for (index, payload) in self.indices().zip(&confirm.deals) {
+                        let of = shown.entry(index).or_default();
+                        of.entry(*payload).or_insert(message);
+                    }
+                    confirms.push(confirm);
+                }
+            }
+        }
+        for (index, messages) in shown {
+            // Two on the board itself are told as what they are: an equivocation.
+            if messages.len() > 1 && self.board.deals(index).nth(1).is_none() {
+                faults.push(Fault {
+                    accused: index,
+                    kind: FaultKind::Equivocation(Round::Deal),
+                    proof: messages
+                        .values()
+                        .take(2)
+                        .map(|entry| entry.id.id.clone())
+                        .collect(),
+                });
+            }
+        }
+        Ok((confirms, faults))
+    }
+
+    fn read_confirm<'m>(
+        &self,
+        message: &'m Message,
+    ) -> Result<Result<ReadConfirm<'m>, ConfirmFault>, SessionError> {
+        let payload = match self.payload::<ConfirmPayload>(message)? {
+            Ok(payload) => payload,
+            Err(reason) => return Ok(Err(ConfirmFault::Malformed(reason))),
+        };
+        let counts: Vec<usize> = self
+            .plan
+            .validators()
+            .iter()
+            .map(Validator::message_count)
+            .collect();
+        let partials = observed(self.observer, Stage::Finalise, || {
+            confirm::decode(self.params, &counts, &payload)
+        });
+        let partials = match partials {
+            Ok(partials) => partials,
+            Err(fault) => return Ok(Err(fault)),
+        };
+        for (operator, seen) in self.plan.roster().iter().zip(&payload.deals) {
+            let header = Header::deal(*self.plan.cid(), *operator.card.identity(), seen.payload)?;
+            if !header.verify(&Signature::from_bytes(seen.signature.0)) {
+                return Ok(Err(ConfirmFault::ForgedDeal {
+                    dealer: operator.index.get(),
+                }));
+            }
+        }
+        Ok(Ok(ReadConfirm {
+            message,
+            transcript: payload.transcript,
+            deals: payload.deals.iter().map(|seen| seen.payload).collect(),
+            partials,
+        }))
+    }
+
+    /// Whether a message is a valid confirm over what our shares were opened from.
+    pub fn confirms(&self, message: &Message, own: &OwnShares) -> Result<bool, SessionError> {
+        let Ok(confirm) = self.read_confirm(message)? else {
+            return Ok(false);
+        };
+        let ours = own.deals.iter().map(|seen| seen.payload);
+        if confirm.transcript != own.transcript || !ours.eq(confirm.deals.iter().copied()) {
+            return Ok(false);
+        }
+        let seed = Hasher::new(Tag::AUDIT_SIGNATURES)
+            .bytes(own.transcript.as_bytes())
+            .bytes(message.message.as_bytes())
+            .finish();
+        let partials = [(self.position(message.sender)?, &confirm.partials)];
+        let roots = self.plan.messages(&own.sharing);
+        let bad = confirm::check(&own.sharing, &roots, &partials, seed.as_bytes())?;
+        Ok(bad.is_empty())
+    }
+
+    /// A confirm's fault that shows against the deals, with the messages that prove it.
+    fn confirm_fault(&self, message: &Message, fault: ConfirmFault, dealt: &Dealt) -> Fault {
+        let mut proof = Vec::new();
+        for (index, seen) in self.indices().zip(&dealt.seen) {
+            let deal = self
+                .board
+                .deals(index)
+                .find(|deal| deal.payload == seen.payload);
+            proof.extend(deal.map(|deal| deal.id.id.clone()));
+        }
+        proof.push(message.id.id.clone());
+        Fault {
+            accused: message.sender,
+            kind: FaultKind::Confirm(fault),
+            proof,
+        }
+    }
+
+    /// An auditor's weights: a hash of everything that the check of all signatures reads.
+    fn audit_seed(&self, dealt: &Dealt, candidates: &[Vec<(&Message, Partials)>]) -> Digest {
+        let mut hasher = Hasher::new(Tag::AUDIT_SIGNATURES).bytes(dealt.transcript.as_bytes());
+        for (message, _) in candidates.iter().filter_map(|valid| valid.first()) {
+            hasher.add(message.message.as_bytes());
+        }
+        hasher.finish()
+    }
+}

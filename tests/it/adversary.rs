@@ -1,0 +1,556 @@
+//! Operators that cheat: whoever is proved wrong is named by everyone who saw it, nobody honest is,
+//! and nobody finishes what others cannot.
+
+use std::collections::BTreeSet;
+
+use conclave::audit::Conclusion;
+use conclave::ceremony::Unobserved;
+use conclave::ceremony::evidence::Evidence;
+use conclave::driver::Standing;
+use conclave::hash::Digest;
+use conclave::store::seat::BoardMessages;
+use conclave::wire::envelope::{Kind, Place};
+use proptest::prelude::*;
+use serde_json::json;
+
+use crate::harness::faults::Misdeed::*;
+use crate::harness::faults::{Faults, Misdeed, Played, Table, accused, faults};
+use crate::harness::forgery::{INFINITY, OFF_CURVE, OFF_SUBGROUP};
+use crate::harness::homes::Group;
+
+/// Every honest operator stopped and names exactly these, as does an outsider with the stick; every
+/// fault is borne out by its evidence.
+fn all_stopped(table: &Table, played: &Played, expected: &[(usize, &'static str)]) {
+    let expected: BTreeSet<(u64, &str)> = expected
+        .iter()
+        .map(|(position, word)| (*position as u64 + 1, *word))
+        .collect();
+    for (operator, ran) in played {
+        assert!(
+            matches!(ran.standing, Standing::Stopped(_)),
+            "operator {operator}: {:?}",
+            ran.standing
+        );
+        assert_eq!(accused(faults(ran)), expected, "operator {operator}");
+        table.check_evidence(*operator, faults(ran));
+    }
+    let report = table.audit(&table.group.stick);
+    assert_eq!(accused(&report.examination.faults), expected, "outsider");
+    assert!(report.examination.outcome.is_none());
+    if !expected.is_empty() {
+        assert_eq!(report.conclusion(), Conclusion::Misbehaviour);
+    }
+}
+
+/// Every honest operator has the outcome that an outsider computes.
+fn all_complete(table: &Table, played: &Played) -> Vec<u8> {
+    let report = table.audit(&table.group.stick);
+    let expected = report.outcome.unwrap();
+    for (operator, ran) in played {
+        let Standing::Complete(outcome) = &ran.standing else {
+            panic!("operator {operator}: {:?}", ran.standing);
+        };
+        assert_eq!(outcome.to_bytes().unwrap(), expected);
+    }
+    expected
+}
+
+fn stops(n: usize, cheats: &[(usize, Misdeed)], expected: &[(usize, &'static str)]) -> Table {
+    let plan = cheats.iter().cloned();
+    let table = Table::new(
+        n,
+        plan.fold(Faults::new(), |plan, (who, how)| plan.by(who, how)),
+    );
+    all_stopped(&table, &table.play(), expected);
+    table
+}
+
+#[test]
+fn a_wrong_share_is_complained_of_and_never_confirmed() {
+    for (n, recipients) in [(4, vec![0]), (4, vec![0, 2]), (3, vec![1]), (7, vec![5])] {
+        let cheat = n - 1;
+        let table = stops(
+            n,
+            &[(cheat, BadShare(recipients.clone()))],
+            &[(cheat, "wrong-shares")],
+        );
+        for recipient in recipients {
+            assert!(!table.holds_shares(recipient));
+            assert!(!table.confirmed(recipient));
+        }
+    }
+}
+
+#[test]
+fn a_deal_with_wrong_counts_or_fields_is_its_dealers_fault() {
+    for misdeed in [Coefficients(2), Coefficients(4), Validators(2), DealField] {
+        stops(4, &[(1, misdeed)], &[(1, "invalid-deal")]);
+    }
+}
+
+#[test]
+fn a_deal_with_points_that_may_not_be_used_is_its_dealers_fault() {
+    for misdeed in [
+        Commitment(INFINITY),
+        Commitment(OFF_SUBGROUP),
+        Commitment(OFF_CURVE),
+        CopiedConstant(0),
+        CopiedDeal(0),
+    ] {
+        stops(4, &[(2, misdeed)], &[(2, "invalid-deal")]);
+    }
+}
+
+#[test]
+fn two_deals_are_equivocation() {
+    stops(4, &[(1, TwoDeals)], &[(1, "equivocation")]);
+    stops(
+        5,
+        &[(0, TwoDeals), (4, TwoDeals)],
+        &[(0, "equivocation"), (4, "equivocation")],
+    );
+}
+
+#[test]
+fn deals_that_share_a_secret_end_the_ceremony_and_blame_nobody() {
+    let faults = Faults::new().by(1, SharedSecret(3)).by(3, NoConfirm);
+    let table = Table::new(4, faults);
+    let played = table.play();
+    all_stopped(&table, &played, &[]);
+    let Standing::Stopped(stop) = &played[&0].standing else {
+        unreachable!()
+    };
+    let dealers: Vec<u64> = stop.collisions[0].dealers.iter().map(|i| i.get()).collect();
+    assert_eq!(dealers, [2, 4]);
+    let report = table.audit(&table.group.stick);
+    assert_eq!(report.conclusion(), Conclusion::Ended);
+    // Its evidence names both and shows the same.
+    let collision = &report.examination.collisions[0];
+    let (evidence, plan, messages) = Evidence::parse(
+        &Evidence::collect(
+            &table.group.plan,
+            collision.dealers.clone(),
+            collision.what.clone(),
+            &collision.proof,
+            &BoardMessages(table.board(&table.group.stick)),
+        )
+        .unwrap(),
+    )
+    .unwrap();
+    let report = conclave::audit::audit_evidence(&plan, &messages, &Unobserved).unwrap();
+    assert!(conclave::audit::bears_out(&evidence, &report));
+    assert!(report.examination.faults.is_empty());
+}
+
+#[test]
+fn a_false_complaint_falls_back_on_its_author() {
+    for misdeed in [FalseComplaint(0), ComplaintProof(0), ComplaintPoint(0)] {
+        let table = stops(4, &[(3, misdeed)], &[(3, "false-complaint")]);
+        assert!(!table.confirmed(0));
+    }
+}
+
+#[test]
+fn a_complaint_about_an_unseen_deal_or_about_oneself_blames_nobody() {
+    for (misdeed, open) in [(OpenComplaint(1), 1), (SelfComplaint, 0)] {
+        let table = Table::new(4, Faults::new().by(2, misdeed));
+        let played = table.play();
+        all_complete(&table, &played);
+        let report = table.audit(&table.group.stick);
+        assert!(report.examination.faults.is_empty());
+        assert_eq!(report.examination.open_complaints.len(), open);
+    }
+}
+
+#[test]
+fn a_confirm_that_says_what_is_not_so_is_its_senders_fault() {
+    for misdeed in [
+        LyingTranscript,
+        ForgedDeal(0),
+        BadPartial,
+        InfinitePartial,
+        NoPartials,
+        ConfirmField,
+    ] {
+        stops(4, &[(1, misdeed.clone())], &[(1, "invalid-confirm")]);
+        // The last to speak finds the others' confirms already there.
+        stops(4, &[(3, misdeed)], &[(3, "invalid-confirm")]);
+    }
+}
+
+#[test]
+fn bad_partials_are_named_while_others_are_still_awaited() {
+    let cheats = [(1, BadPartial), (3, NoConfirm)];
+    stops(4, &cheats, &[(1, "invalid-confirm")]);
+}
+
+#[test]
+fn bad_partials_that_cancel_are_both_named() {
+    // At indices 1, 2, 3 the Lagrange coefficients are 3, -3, 1: the same error in the first two
+    // leaves every group signature right.
+    stops(
+        4,
+        &[(0, BadPartial), (1, BadPartial)],
+        &[(0, "invalid-confirm"), (1, "invalid-confirm")],
+    );
+    stops(
+        5,
+        &[(1, BadPartial), (4, LyingTranscript)],
+        &[(1, "invalid-confirm"), (4, "invalid-confirm")],
+    );
+}
+
+#[test]
+fn nobody_confirms_once_a_fault_is_known() {
+    // The first to speak after all deals are there lies; nobody honest follows it.
+    let table = stops(4, &[(3, LyingTranscript)], &[(3, "invalid-confirm")]);
+    assert!((0..3).all(|operator| !table.confirmed(operator)));
+}
+
+#[test]
+fn who_abandons_ends_it_without_blame() {
+    let table = stops(4, &[(2, Abandon)], &[]);
+    let report = table.audit(&table.group.stick);
+    assert_eq!(report.conclusion(), Conclusion::Ended);
+    assert_eq!(report.examination.abandoned.len(), 1);
+}
+
+#[test]
+fn a_second_word_in_the_confirms_place_is_reported_beside_the_outcome() {
+    for misdeed in [ConfirmAndAbandon, TwoConfirms] {
+        let table = Table::new(4, Faults::new().by(0, NoConfirm));
+        table.play();
+        // The others have confirmed by now; the cheater's two messages arrive together.
+        let table = Table {
+            faults: Faults::new().by(0, misdeed),
+            ..table
+        };
+        all_complete(&table, &table.play());
+        let report = table.audit(&table.group.stick);
+        assert_eq!(report.conclusion(), Conclusion::Misbehaviour);
+        assert!(
+            report
+                .examination
+                .faults
+                .iter()
+                .all(|fault| fault.accused.get() == 1)
+        );
+    }
+}
+
+#[test]
+fn what_comes_late_changes_no_outcome() {
+    let table = Table::new(4, Faults::new().by(3, SelfComplaint));
+    let before = all_complete(&table, &table.play());
+    let table = Table {
+        faults: Faults::new()
+            .by(3, TwoDeals)
+            .by(3, TwoConfirms)
+            .by(3, FalseComplaint(0)),
+        ..table
+    };
+    assert_eq!(all_complete(&table, &table.play()), before);
+    let report = table.audit(&table.group.stick);
+    assert_eq!(report.conclusion(), Conclusion::Misbehaviour);
+    let words = accused(&report.examination.faults);
+    assert!(words.contains(&(4, "equivocation")) && words.contains(&(4, "false-complaint")));
+    assert!(words.iter().all(|(index, _)| *index == 4));
+}
+
+#[test]
+fn a_split_view_is_shown_by_the_confirms() {
+    let table = Table::new(4, Faults::new().by(3, TwoDeals));
+    let (left, right) = (table.stick("left"), table.stick("right"));
+    let deals = table.deals(3, &table.board(&left));
+    table.say(&deals[0], &table.board(&left));
+    table.say(&deals[1], &table.board(&right));
+    // The honest ones deal on both sticks; two see one deal of the cheater, the third the other.
+    let sides = [&left, &left, &right];
+    for (operator, side) in sides.iter().enumerate() {
+        table.run_over(operator, side);
+    }
+    for (from, to) in [(&left, &right), (&right, &left)] {
+        copy(&table, from, to, |message| message == Kind::Deal, &[4]);
+    }
+    for _ in 0..2 {
+        for (operator, side) in sides.iter().enumerate() {
+            table.run_over(operator, side);
+        }
+    }
+    let confirms = table.messages(&table.board(&left)).into_iter();
+    assert_eq!(
+        confirms.filter(|(_, m)| m.kind() == Kind::Confirm).count(),
+        2
+    );
+    // Nobody has seen both deals; the confirms alone now go over.
+    for (from, to) in [(&left, &right), (&right, &left)] {
+        copy(&table, from, to, |message| message == Kind::Confirm, &[]);
+    }
+    for (operator, side) in sides.iter().enumerate() {
+        let ran = table.run_over(operator, side);
+        assert_eq!(
+            accused(faults(&ran)),
+            [(4, "equivocation")].into(),
+            "operator {operator}: {:?}",
+            ran.standing
+        );
+        table.check_evidence(operator, faults(&ran));
+    }
+    for side in [&left, &right] {
+        let report = table.audit(side);
+        assert_eq!(
+            accused(&report.examination.faults),
+            [(4, "equivocation")].into()
+        );
+    }
+}
+
+fn copy(
+    table: &Table,
+    from: &std::path::Path,
+    to: &std::path::Path,
+    which: impl Fn(Kind) -> bool,
+    but: &[u64],
+) {
+    let (from, to) = (table.board(from), table.board(to));
+    for (name, message) in table.messages(&from) {
+        if which(message.kind()) && !but.contains(&message.sender().get()) {
+            to.put(&name, message.bytes()).unwrap();
+        }
+    }
+}
+
+#[test]
+fn rubbish_on_the_stick_stops_nobody() {
+    let table = Table::new(4, Faults::new().by(3, SelfComplaint));
+    let stranger = Table::new(4, Faults::new().by(0, SelfComplaint));
+    let board = table.board(&table.group.stick);
+    let theirs = stranger.board(&stranger.group.stick);
+    // Another ceremony's deal, a stranger's deal for this one, garbage, and an empty file.
+    let other = &stranger.deals(0, &theirs)[0];
+    board.put("1-deal-1-alice.json", other.bytes()).unwrap();
+    let cid = *table.group.plan.cid();
+    let identity = &stranger.cheaters[&0].identity;
+    let forged = conclave::wire::envelope::Envelope::sign(
+        identity,
+        cid,
+        Kind::Deal,
+        Place::Deal,
+        json!({"from": "a stranger"}),
+    );
+    board
+        .put("1-deal-2-bob.json", forged.unwrap().bytes())
+        .unwrap();
+    std::fs::write(board.path().join("2-confirm-1-alice.json"), b"{\"header\":").unwrap();
+    std::fs::write(board.path().join("empty.json"), b"").unwrap();
+    std::fs::create_dir(board.path().join("directory.json")).unwrap();
+    std::fs::write(board.path().join("holiday.jpg"), [0xff; 100]).unwrap();
+    let first = table.run_over(0, &table.group.stick);
+    assert!(first.moved.refused.len() >= 4);
+    // The first deal stands there renamed, doubled and cut short too.
+    let (name, deal) = table.messages(&board).remove(0);
+    std::fs::rename(board.path().join(&name), board.path().join("renamed.json")).unwrap();
+    std::fs::write(board.path().join("copy of it.json"), deal.bytes()).unwrap();
+    let half = &deal.bytes()[..deal.bytes().len() / 2];
+    std::fs::write(board.path().join(&name), half).unwrap();
+    all_complete(&table, &table.play());
+    let report = table.audit(&table.group.stick);
+    assert_eq!(report.conclusion(), Conclusion::Complete);
+    assert!(report.noise.len() >= 5);
+}
+
+#[test]
+fn a_valid_confirm_counts_however_many_others_its_sender_signed() {
+    let table = Table::new(4, Faults::new().by(3, NoConfirm));
+    table.play();
+    let table = Table {
+        faults: Faults::new().by(3, SelfComplaint),
+        ..table
+    };
+    let group = table.board(&table.group.stick);
+    let valid = table.confirms(3, &group).remove(0);
+    // One operator gets twice sixteen lies first, then the truth; another the truth alone.
+    let flood = table.stick("flood");
+    let folder = table.board(&flood);
+    for lie in 0..32 {
+        let lie = table.sign(3, Kind::Confirm, Place::Confirm, json!({ "lie": lie }));
+        folder.put("0-lie.json", lie.bytes()).unwrap();
+    }
+    let ran = table.run_over(0, &flood);
+    assert!(matches!(ran.standing, Standing::Stopped(_)));
+    table.say(&valid, &group);
+    table.say(&valid, &folder);
+    let Standing::Complete(alone) = table.run_over(1, &table.group.stick).standing else {
+        panic!("the truth alone")
+    };
+    for _ in 0..2 {
+        let Standing::Complete(flooded) = table.run_over(0, &flood).standing else {
+            panic!("the truth after lies")
+        };
+        assert_eq!(alone, flooded);
+    }
+    // Nor does it matter to an outsider in which order the record has them.
+    let report = table.audit(&flood);
+    assert_eq!(report.outcome.unwrap(), alone.to_bytes().unwrap());
+    assert!(report.noise.is_empty());
+}
+
+#[test]
+fn a_swollen_complaint_is_noise_to_everyone() {
+    let table = Table::new(4, Faults::new().by(3, SelfComplaint));
+    let board = table.board(&table.group.stick);
+    let place = Place::Complaint {
+        against: 1.try_into().unwrap(),
+        deal: Digest::from_bytes([7; 32]),
+    };
+    let payload = json!({"shared": "0".repeat(20_000)});
+    let swollen = table.sign(3, Kind::Complain, place, payload);
+    board.put("c.json", swollen.bytes()).unwrap();
+    let played = table.play();
+    all_complete(&table, &played);
+    assert!(played[&0].moved.refused[0].contains("at most 16384 bytes"));
+    let report = table.audit(&table.group.stick);
+    assert_eq!(
+        (report.noise.len(), report.conclusion()),
+        (1, Conclusion::Complete)
+    );
+}
+
+#[test]
+fn another_plan_on_one_stick_is_another_ceremony() {
+    let directory = tempfile::tempdir().unwrap();
+    let group = Group::new(directory.path(), 3, 1);
+    let mut value = group.plan.value().clone();
+    let random = value["random"].as_str().unwrap();
+    let flipped = if random.ends_with('0') { '1' } else { '0' };
+    value["random"] = json!(format!("{}{flipped}", &random[..63]));
+    let other = conclave::ceremony::plan::Plan::from_value(value).unwrap();
+    assert_ne!(other.cid(), group.plan.cid());
+    group.run(0);
+    let group = Group {
+        plan: other,
+        ..group
+    };
+    let ran = group.run(1);
+    assert!(matches!(ran.standing, Standing::Waiting { deals, .. } if deals.len() == 2));
+    assert!(ran.moved.received == 0 && !ran.moved.left.is_empty());
+}
+
+#[test]
+fn a_plan_with_another_card_of_ours_or_none_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let group = Group::new(directory.path(), 3, 1);
+    let strange = Group::new(&directory.path().join("strange"), 3, 1);
+    // A card with alice's identity that her home did not make.
+    let home = group.members[0]
+        .open(std::sync::Arc::new(conclave::store::disk::RealDisk))
+        .unwrap();
+    let identity =
+        conclave::crypto::identity::IdentityKey::from_seed(&home.identity_seed().unwrap());
+    drop(home);
+    let name = group.members[0].card.name().clone();
+    let card = conclave::wire::card::VerifiedCard::make(
+        &identity,
+        name,
+        &crate::harness::homes::secret(9),
+    )
+    .unwrap();
+    let mut value = group.plan.value().clone();
+    value["roster"][0]["card"] = card.value().clone();
+    let plan = conclave::ceremony::plan::Plan::from_value(value).unwrap();
+    let group = Group { plan, ..group };
+    let disk: std::sync::Arc<dyn conclave::store::disk::Disk> =
+        std::sync::Arc::new(conclave::store::disk::RealDisk);
+    let refused = group.run_on(&disk, 0).unwrap_err();
+    assert!(refused.contains("did not make"), "{refused}");
+    let group = Group {
+        plan: strange.plan.clone(),
+        ..group
+    };
+    let refused = group.run_on(&disk, 0).unwrap_err();
+    assert!(refused.contains("does not name"), "{refused}");
+    assert!(group.on_stick().is_empty());
+}
+
+#[test]
+fn evidence_of_another_ceremony_is_refused() {
+    let table = Table::new(4, Faults::new().by(1, DealField));
+    let board = table.board(&table.group.stick);
+    table.cheat(1, &board);
+    let ids = vec!["1-deal-2-bob.json".to_owned()];
+    let accused = vec![2.try_into().unwrap()];
+    let messages = BoardMessages(board);
+    let plan = &table.group.plan;
+    let file = Evidence::collect(plan, accused, "x".into(), &ids, &messages).unwrap();
+    assert!(Evidence::parse(&file).is_ok());
+    let text = String::from_utf8(file).unwrap();
+    let other = Digest::from_bytes([9; 32]).to_string();
+    let begin = text.find("\"cid\":\"").unwrap() + 7;
+    let mut changed = text.clone();
+    changed.replace_range(begin..begin + 64, &other);
+    assert!(Evidence::parse(changed.as_bytes()).is_err());
+}
+
+/// A misdeed for a random plan.
+fn misdeed() -> impl Strategy<Value = Misdeed> {
+    prop_oneof![
+        Just(BadShare(vec![0])),
+        Just(BadShare(vec![1, 2])),
+        Just(Coefficients(2)),
+        Just(DealField),
+        Just(Commitment(OFF_SUBGROUP)),
+        Just(TwoDeals),
+        Just(NoDeal),
+        Just(LyingTranscript),
+        Just(ForgedDeal(0)),
+        Just(BadPartial),
+        Just(ConfirmField),
+        Just(TwoConfirms),
+        Just(ConfirmAndAbandon),
+        Just(Abandon),
+        Just(NoConfirm),
+        Just(FalseComplaint(0)),
+        Just(ComplaintProof(1)),
+        Just(OpenComplaint(1)),
+        Just(SelfComplaint),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 16, max_shrink_iters: 8, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_some_do_the_honest_agree_and_accuse_only_cheaters(
+        n in 3usize..=5,
+        plan in proptest::collection::vec((0usize..2, misdeed()), 1..4),
+    ) {
+        let last = n - 1;
+        let faults = plan.iter().cloned().fold(Faults::new(), |faults, (who, how)| {
+            faults.by(last - who, how)
+        });
+        let table = Table::new(n, faults);
+        let played = table.play();
+        let honest = table.honest();
+        let mut outcomes = BTreeSet::new();
+        for (operator, ran) in &played {
+            for fault in faults_of(ran) {
+                prop_assert!(!honest.contains(&fault.accused.get()), "{:?}", fault);
+            }
+            table.check_evidence(*operator, faults_of(ran));
+            outcomes.insert(match &ran.standing {
+                Standing::Complete(outcome) => Some(outcome.to_bytes().unwrap()),
+                _ => None,
+            });
+        }
+        prop_assert_eq!(outcomes.len(), 1);
+        let report = table.audit(&table.group.stick);
+        prop_assert_eq!(&report.outcome, outcomes.first().unwrap());
+        for fault in &report.examination.faults {
+            prop_assert!(!honest.contains(&fault.accused.get()), "{:?}", fault);
+        }
+    }
+}
+
+fn faults_of(ran: &conclave::driver::Ran) -> &[conclave::ceremony::evidence::Fault] {
+    faults(ran)
+}

@@ -39,4 +39,6 @@ pub mod courier;
 
 pub mod driver;
 
+pub mod rehearsal;
+
 pub mod cli;

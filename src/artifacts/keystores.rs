@@ -34,6 +34,18 @@ pub(super) struct KeystoreSet<'a> {
     chosen: Option<&'a Passphrase>,
 }
 
+/// Returns where an operator's directory holds the keystore of the validator at `position`.
+pub fn path(directory: &Path, plan: &Plan, position: usize) -> PathBuf {
+    directory
+        .join(KEYS)
+        .join(file_name(position, plan.created(), "json"))
+}
+
+/// A name that validator clients recognise in a directory of keystores.
+fn file_name(position: usize, created: u64, extension: &str) -> String {
+    format!("keystore-m_12381_3600_{position}_0_0-{created}.{extension}")
+}
+
 /// One validator's share.
 struct Share<'a> {
     position: usize,
@@ -115,12 +127,13 @@ impl<'a> KeystoreSet<'a> {
                 &mut randomness,
             )
             .map_err(failed)?;
-            disk.create(
-                &path,
-                &keystore.to_bytes().map_err(failed)?,
-                Access::Private,
-            )?;
-            let read = self.read(disk, &path, &share)?;
+            let bytes = keystore.to_bytes().map_err(failed)?;
+            disk.create(&path, &bytes, Access::Private)?;
+            let read = disk.read(&path, keystore::MAX_BYTES as u64)?;
+            if read != bytes {
+                return Err(read_back(&path, "holds other bytes than were written"));
+            }
+            let read = self.parse(&read, &path, &share)?;
             let opened = read
                 .decrypt_with(&derived)
                 .map_err(|error| read_back(&path, &format!("does not open: {error}")))?;
@@ -149,7 +162,8 @@ impl<'a> KeystoreSet<'a> {
     ) -> Result<(), ArtifactError> {
         self.each(observer, |share| {
             let path = directory.join(self.name(share.position, "json"));
-            let keystore = self.read(disk, &path, &share)?;
+            let bytes = disk.read(&path, keystore::MAX_BYTES as u64)?;
+            let keystore = self.parse(&bytes, &path, &share)?;
             let opened = match self.chosen {
                 Some(chosen) => keystore.decrypt(chosen),
                 None => {
@@ -163,16 +177,15 @@ impl<'a> KeystoreSet<'a> {
         })
     }
 
-    /// Reads a keystore and checks what it says about itself.
-    fn read(
+    /// Reads a keystore's bytes and checks what it says about itself.
+    fn parse(
         &self,
-        disk: &dyn Disk,
+        bytes: &[u8],
         path: &Path,
         share: &Share<'_>,
     ) -> Result<Keystore, ArtifactError> {
-        let bytes = disk.read(path, keystore::MAX_BYTES as u64)?;
         let keystore =
-            Keystore::parse(&bytes).map_err(|error| read_back(path, &error.to_string()))?;
+            Keystore::parse(bytes).map_err(|error| read_back(path, &error.to_string()))?;
         if keystore.pubkey() != &share.public.to_bytes()
             || keystore.path() != key_path(share.position)
             || keystore.description() != self.description(share.position)
@@ -220,7 +233,7 @@ impl<'a> KeystoreSet<'a> {
     /// A name that validator clients recognise when they import a directory.
     fn name(&self, position: usize, extension: &str) -> String {
         let created = self.plan.created();
-        format!("keystore-m_12381_3600_{position}_0_0-{created}.{extension}")
+        file_name(position, created, extension)
     }
 
     fn description(&self, position: usize) -> String {
@@ -261,7 +274,7 @@ fn compare(path: &Path, opened: &Seed, share: &Seed) -> Result<(), ArtifactError
     }
 }
 
-fn read_passphrase(disk: &dyn Disk, path: &PathBuf) -> Result<Passphrase, ArtifactError> {
+fn read_passphrase(disk: &dyn Disk, path: &Path) -> Result<Passphrase, ArtifactError> {
     let mut bytes = Secret::new(disk.read(path, Passphrase::MAX_BYTES as u64)?);
     String::from_utf8(bytes.expose_mut(std::mem::take))
         .ok()

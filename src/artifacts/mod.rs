@@ -15,6 +15,7 @@
 //! record/plan.json, record/messages/*.json, record/<plan name>.outcome.json
 //! ```
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -36,7 +37,7 @@ use crate::store::folder::FolderError;
 pub mod cluster;
 mod deposits;
 mod existing;
-mod keystores;
+pub mod keystores;
 mod passphrase;
 pub mod record;
 mod registrations;
@@ -83,6 +84,21 @@ pub struct Written {
     pub already: bool,
     /// The files.
     pub files: Vec<WrittenFile>,
+}
+
+impl Written {
+    /// The files by purpose: the first of each, and how many there are.
+    pub fn by_purpose(&self) -> Vec<(Purpose, usize, &Path)> {
+        let mut groups: BTreeMap<Purpose, (usize, &Path)> = BTreeMap::new();
+        for file in &self.files {
+            let group = groups.entry(file.purpose).or_insert((0, &file.path));
+            group.0 = group.0.saturating_add(1);
+        }
+        groups
+            .into_iter()
+            .map(|(purpose, (count, first))| (purpose, count, first))
+            .collect()
+    }
 }
 
 /// One file of the directory.

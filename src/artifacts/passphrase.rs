@@ -70,17 +70,16 @@ mod tests {
         }
         assert_eq!(counts.len(), ALPHABET.len());
         assert!(counts.values().all(|count| *count == 4), "{counts:?}");
-        assert!(
-            "lI1oO05S2Z8B"
-                .chars()
-                .filter(|c| counts.contains_key(c))
-                .eq("528".chars().filter(|c| counts.contains_key(c)))
-        );
+        for alike in ["B8", "Il1", "Oo0", "S5", "Z2"] {
+            let admitted = alike.chars().filter(|c| counts.contains_key(c)).count();
+            assert!(admitted <= 1, "{alike}");
+        }
     }
 
     #[test]
     fn passphrases_have_at_least_128_bits_in_six_groups() {
-        assert!((ALPHABET.len() as f64).log2() * 24.0 >= 128.0);
+        // Half of the characters hold half of the bits.
+        assert!((ALPHABET.len() as u128).pow(12) >= 1 << 64);
         let drawn: BTreeSet<String> = (0..100).map(|_| draw(&mut OsRandomness).unwrap()).collect();
         assert_eq!(drawn.len(), 100);
         for text in &drawn {

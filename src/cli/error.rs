@@ -4,14 +4,25 @@ use std::fmt::Display;
 use std::path::Path;
 
 use crate::ambient::RandomnessError;
+use crate::artifacts::ArtifactError;
+use crate::artifacts::record::RecordError;
+use crate::audit::AuditError;
+use crate::ceremony::evidence::EvidenceError;
 use crate::ceremony::plan::PlanError;
+use crate::ceremony::step::SessionError;
+use crate::courier::CourierError;
 use crate::crypto::identity::IdentityError;
+use crate::driver::DriverError;
 use crate::ethereum::deposit::DepositFileError;
 use crate::ethereum::keystore::KeystoreError;
 use crate::json::JsonError;
+use crate::rehearsal::RehearsalError;
 use crate::secret::PassphraseError;
 use crate::store::disk::DiskError;
+use crate::store::folder::FolderError;
 use crate::store::home::HomeError;
+use crate::store::seat::SeatError;
+use crate::store::vault::VaultError;
 use crate::wire::card::CardError;
 use crate::wire::code::CodeError;
 
@@ -226,6 +237,156 @@ impl From<PassphraseError> for CommandError {
 impl From<RandomnessError> for CommandError {
     fn from(error: RandomnessError) -> Self {
         plain(&error).hint("nothing was made; do not go on with this machine")
+    }
+}
+
+impl From<FolderError> for CommandError {
+    fn from(error: FolderError) -> Self {
+        match error {
+            FolderError::Disk(error) => error.into(),
+            other => plain(&other),
+        }
+    }
+}
+
+impl From<VaultError> for CommandError {
+    fn from(error: VaultError) -> Self {
+        let plain = plain(&error);
+        match error {
+            VaultError::Home(error) => error.into(),
+            VaultError::Folder(error) => error.into(),
+            VaultError::TooLarge { .. } => plain,
+            VaultError::Excluded { .. } | VaultError::SaidDifferently(_) => Self {
+                kind: Kind::Refused,
+                ..plain
+            },
+        }
+    }
+}
+
+impl From<SeatError> for CommandError {
+    fn from(error: SeatError) -> Self {
+        let plain = plain(&error);
+        match error {
+            SeatError::Home(error) => error.into(),
+            SeatError::Vault(error) => error.into(),
+            SeatError::Folder(error) => error.into(),
+            SeatError::Session(error) => error.into(),
+            SeatError::Randomness(error) => error.into(),
+            SeatError::NotInvited => plain.hint(
+                "give the organiser your card (`conclave card`), or name another home with --home DIR",
+            ),
+            SeatError::StrangeCard | SeatError::SpentCard => Self {
+                kind: Kind::Refused,
+                ..plain
+            }
+            .hint("`conclave card --name NAME` makes a new card"),
+            SeatError::Shares(_) | SeatError::Own { .. } | SeatError::Plan(_) => plain,
+        }
+    }
+}
+
+impl From<SessionError> for CommandError {
+    fn from(error: SessionError) -> Self {
+        let plain = plain(&error);
+        match error {
+            SessionError::Conflict { .. } => Self {
+                kind: Kind::Refused,
+                ..plain
+            }
+            .hint("never use copies of one home; go on with the home that sent it"),
+            SessionError::SpentCard => Self {
+                kind: Kind::Refused,
+                ..plain
+            },
+            SessionError::Protocol(_) => Self {
+                kind: Kind::Bug,
+                ..plain
+            },
+            _ => plain,
+        }
+    }
+}
+
+impl From<CourierError> for CommandError {
+    fn from(error: CourierError) -> Self {
+        plain(&error)
+    }
+}
+
+impl From<DriverError> for CommandError {
+    fn from(error: DriverError) -> Self {
+        match error {
+            DriverError::Seat(error) => error.into(),
+            DriverError::Courier(error) => error.into(),
+        }
+    }
+}
+
+impl From<EvidenceError> for CommandError {
+    fn from(error: EvidenceError) -> Self {
+        plain(&error)
+    }
+}
+
+impl From<RecordError> for CommandError {
+    fn from(error: RecordError) -> Self {
+        match error {
+            RecordError::Disk(error @ DiskError::NotFound(_)) => {
+                Self::from(error).hint("name a directory that holds plan.json, or an evidence file")
+            }
+            RecordError::Disk(error) => error.into(),
+            RecordError::Outcomes { .. } => plain(&error),
+        }
+    }
+}
+
+impl From<AuditError> for CommandError {
+    fn from(error: AuditError) -> Self {
+        match error {
+            AuditError::Session(error) => error.into(),
+            AuditError::Json(error) => error.into(),
+        }
+    }
+}
+
+impl From<ArtifactError> for CommandError {
+    fn from(error: ArtifactError) -> Self {
+        let plain = plain(&error);
+        match error {
+            ArtifactError::Disk(error) => error.into(),
+            ArtifactError::Occupied { .. } | ArtifactError::Name(_) => {
+                plain.hint("name another directory with --out DIR")
+            }
+            _ => plain.hint("the same command again starts afresh; the shares are in the vault"),
+        }
+    }
+}
+
+impl From<RehearsalError> for CommandError {
+    fn from(error: RehearsalError) -> Self {
+        let plain = plain(&error);
+        match error {
+            RehearsalError::Disk(error) => error.into(),
+            RehearsalError::Home(error) => error.into(),
+            RehearsalError::Vault(error) => error.into(),
+            RehearsalError::Seat(error) => error.into(),
+            RehearsalError::Driver(error) => error.into(),
+            RehearsalError::Artifact(error) => error.into(),
+            RehearsalError::Record(error) => error.into(),
+            RehearsalError::Audit(error) => error.into(),
+            RehearsalError::Randomness(error) => error.into(),
+            RehearsalError::Exists(_) => plain.hint("name another directory with --out DIR"),
+            RehearsalError::Size(_) => Self {
+                kind: Kind::Usage,
+                ..plain
+            },
+            RehearsalError::Stopped(_) | RehearsalError::Check(_) => Self {
+                kind: Kind::Bug,
+                ..plain
+            },
+            _ => plain,
+        }
     }
 }
 

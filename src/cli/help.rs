@@ -17,8 +17,18 @@ const GROUPS: &[(&str, &[&str])] = &[
             "plan check",
         ],
     ),
+    (
+        "Ceremony",
+        &["rehearse", "run", "status", "ceremony abandon", "audit"],
+    ),
     ("Keys", &["keystore check", "deposit check"]),
 ];
+
+const ENDING: &str = "\
+Exit codes: 0 done, 1 failed, 2 wrong call, 3 waiting for others, 4 misbehaviour proved,
+5 refused for safety, 70 a bug in conclave
+
+`conclave COMMAND --help` says more of a command and ends with an example.";
 
 /// Lines are wrapped here on wider terminals.
 const MAX_WIDTH: usize = 100;
@@ -28,12 +38,12 @@ pub(super) fn command() -> clap::Command {
     let command = Cli::command()
         .color(clap::ColorChoice::Never)
         .max_term_width(MAX_WIDTH);
-    let template = format!(
-        "{{about}}\n\n{{usage-heading}} {{usage}}\n\n{}{{all-args}}\n\n{}",
-        groups(&command),
-        "`conclave COMMAND --help` says more of a command and ends with an example."
-    );
-    hide_commands(command).help_template(template)
+    let groups = groups(&command);
+    let template =
+        format!("{{about}}\n\n{{usage-heading}} {{usage}}\n\n{groups}{{all-args}}\n\n{ENDING}");
+    hide_commands(command)
+        .override_usage("conclave [OPTIONS] <COMMAND>")
+        .help_template(template)
 }
 
 fn groups(command: &clap::Command) -> String {

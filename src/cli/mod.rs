@@ -21,6 +21,8 @@ pub mod page;
 pub mod prompt;
 pub mod ui;
 
+mod abandon;
+mod audit;
 mod card;
 mod deposit_check;
 mod expect;
@@ -30,7 +32,13 @@ mod keystore_check;
 mod plan_check;
 mod plan_new;
 mod plan_show;
+mod progress;
+mod rehearse;
+mod run;
+mod status;
+mod stopped;
 mod values;
+mod via;
 
 use error::{CommandError, Kind};
 pub use expect::Expected;
@@ -82,6 +90,13 @@ enum Command {
     /// Write, review and check plans
     #[command(subcommand)]
     Plan(PlanCommand),
+    Rehearse(rehearse::Args),
+    Run(Box<run::Args>),
+    Status(status::Args),
+    /// Leave ceremonies
+    #[command(subcommand)]
+    Ceremony(CeremonyCommand),
+    Audit(audit::Args),
     /// Check keystores
     #[command(subcommand)]
     Keystore(KeystoreCommand),
@@ -112,6 +127,12 @@ enum PlanCommand {
 enum PlanNewCommand {
     // Boxed: far more flags than any other command.
     Keygen(Box<plan_new::KeygenArgs>),
+}
+
+#[derive(Debug, Subcommand)]
+#[command(disable_help_subcommand = true)]
+enum CeremonyCommand {
+    Abandon(abandon::Args),
 }
 
 #[derive(Debug, Subcommand)]
@@ -190,6 +211,11 @@ fn dispatch(command: Command, cx: &mut Context) -> Result<(), CommandError> {
         Command::Plan(PlanCommand::New(PlanNewCommand::Keygen(args))) => plan_new::run(&args, cx),
         Command::Plan(PlanCommand::Show(args)) => plan_show::run(&args, cx),
         Command::Plan(PlanCommand::Check(args)) => plan_check::run(&args, cx),
+        Command::Rehearse(args) => rehearse::run(&args, cx),
+        Command::Run(args) => run::run(&args, cx),
+        Command::Status(args) => status::run(&args, cx),
+        Command::Ceremony(CeremonyCommand::Abandon(args)) => abandon::run(&args, cx),
+        Command::Audit(args) => audit::run(&args, cx),
         Command::Keystore(KeystoreCommand::Check(args)) => keystore_check::run(&args, cx),
         Command::Deposit(DepositCommand::Check(args)) => deposit_check::run(&args, cx),
     }

@@ -203,9 +203,10 @@ impl fmt::Display for Page {
         )?;
         writeln!(f, "  validators   {}", self.validators)?;
         for row in &self.credentials {
+            let limit = self.rules.display(self.rules.maximum(row.kind));
             let meaning = match row.kind {
-                CredentialsKind::Eth1 => "balance above 32 ETH is paid out",
-                CredentialsKind::Compounding => "balance compounds up to 2048 ETH",
+                CredentialsKind::Eth1 => format!("balance above {limit} is paid out"),
+                CredentialsKind::Compounding => format!("balance compounds up to {limit}"),
             };
             let count = counted(row.validators, "validator");
             writeln!(f, "  credentials  {} for {count} ({meaning})", row.kind)?;

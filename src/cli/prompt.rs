@@ -11,7 +11,7 @@ use std::path::Path;
 use super::Context;
 use super::error::CommandError;
 use crate::secret::{Passphrase, Secret, SecretBytes};
-use crate::store::disk::read_descriptor;
+use crate::store::disk::{DiskError, read_descriptor};
 
 /// The fewest characters of a new passphrase.
 pub const MIN_PASSPHRASE_CHARS: usize = 12;
@@ -31,7 +31,14 @@ impl Context {
             return self.passphrase_in(&path).map(Some);
         }
         if let Some(descriptor) = self.global.passphrase_fd {
-            let bytes = Secret::new(read_descriptor(descriptor, limit())?);
+            let read = read_descriptor(descriptor, limit()).map_err(|error| match error {
+                DiskError::NotRegular { .. } => CommandError::usage(format!(
+                    "file descriptor {descriptor} is a terminal, which would show the passphrase"
+                ))
+                .hint("without the flag, conclave asks for it and shows nothing"),
+                error => error.into(),
+            })?;
+            let bytes = Secret::new(read);
             let name = format!("file descriptor {descriptor}");
             return self.take_passphrase(&bytes, &name).map(Some);
         }

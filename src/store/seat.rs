@@ -243,12 +243,13 @@ impl<'a> Seat<'a> {
         }
     }
 
-    /// The ids of the ceremony's messages, in the board's order: what a record holds.
-    pub fn record(&self) -> Vec<String> {
+    /// Label and id of the ceremony's messages, in the board's order: what a record holds.
+    pub fn record(&self) -> Vec<(String, String)> {
+        let named = |id: &String| (id.clone(), id.clone());
         self.session
             .board()
             .iter()
-            .map(|entry| entry.id.id.clone())
+            .map(|entry| named(&entry.id.id))
             .collect()
     }
 

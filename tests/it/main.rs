@@ -15,6 +15,10 @@ mod architecture;
 #[cfg(test)]
 mod artifacts;
 #[cfg(test)]
+mod cli;
+#[cfg(test)]
+mod cli_files;
+#[cfg(test)]
 mod courier_folder;
 #[cfg(test)]
 mod disk;
@@ -28,6 +32,8 @@ mod home;
 mod offline;
 #[cfg(test)]
 mod protocol;
+#[cfg(test)]
+mod record;
 #[cfg(test)]
 mod source;
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use conclave::ceremony::outcome::Outcome;
 use conclave::ceremony::plan::{Draft, Plan, Registration, Validator};
-use conclave::ceremony::session::{Registered, Session};
+use conclave::ceremony::session::{Registered, Session, label};
 use conclave::ceremony::shares::OwnShares;
 use conclave::ceremony::step::{Me, Memory, Step};
 use conclave::ceremony::{Messages, MessagesError, Unobserved};
@@ -20,7 +20,7 @@ use conclave::secret::{Secret, Seed};
 use conclave::wire::card::VerifiedCard;
 use conclave::wire::roster::Index;
 
-/// One GWei of ETH times 10^9.
+/// 1 ETH in Gwei.
 pub(crate) const ETH: u64 = 1_000_000_000;
 
 /// The plan's time.
@@ -70,7 +70,7 @@ impl Board {
         let mut session = Session::new(plan);
         for (id, bytes) in &self.0 {
             let registered = session.register(bytes, id);
-            assert!(matches!(registered, Registered::New(_)), "{registered:?}");
+            assert!(matches!(registered, Registered::New), "{registered:?}");
         }
         session
     }
@@ -109,7 +109,12 @@ pub(crate) fn players(indices: &[u64]) -> Vec<Player> {
 /// An operator's card.
 pub(crate) fn card(player: &Player) -> VerifiedCard {
     let name = text(&format!("operator {}", player.index));
-    VerifiedCard::make(&player.me.identity, name, player.me.secret.as_ref().unwrap()).unwrap()
+    VerifiedCard::make(
+        &player.me.identity,
+        name,
+        player.me.secret.as_ref().unwrap(),
+    )
+    .unwrap()
 }
 
 /// Three validators: one deposit; two instalments and a registration; 0x02 with an odd amount and
@@ -204,11 +209,8 @@ fn turn(plan: &Plan, player: &mut Player, board: &mut Board) -> Option<Outcome> 
             Step::Send(envelopes) => {
                 for envelope in envelopes {
                     player.memory.own.insert(envelope.header().hash());
-                    let Registered::New(label) =
-                        board.session(plan).register(envelope.bytes(), "")
-                    else {
-                        panic!("an own message is noise");
-                    };
+                    let message = board.session(plan).read(envelope.bytes()).unwrap();
+                    let label = label(plan, &message);
                     board.0.insert(label, envelope.bytes().to_vec());
                 }
             }

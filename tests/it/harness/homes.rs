@@ -16,7 +16,6 @@ use conclave::ethereum::keystore::KdfChoice;
 use conclave::ethereum::network::Network;
 use conclave::ethereum::withdrawal::CredentialsKind;
 use conclave::json::Text;
-use conclave::secret::Secret;
 use conclave::store::disk::{Disk, RealDisk};
 use conclave::store::home::Home;
 use conclave::store::seat::Seat;
@@ -173,9 +172,4 @@ impl Group {
         }
         found
     }
-}
-
-/// A secret of a test.
-pub(crate) fn secret(byte: u8) -> conclave::secret::Seed {
-    Secret::new([byte; 32])
 }

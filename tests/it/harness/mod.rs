@@ -1,7 +1,9 @@
 //! What several topics need.
 
+pub(crate) mod binary;
 pub(crate) mod ceremony;
 pub(crate) mod disk;
+pub(crate) mod flips;
 pub(crate) mod forgery;
 pub(crate) mod homes;
 pub(crate) mod maths;

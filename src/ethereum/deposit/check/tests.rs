@@ -1,6 +1,7 @@
 use super::*;
 use crate::crypto::scalar::Scalar;
 use crate::ethereum::address::Address;
+use crate::ethereum::amount::Gwei;
 use crate::ethereum::deposit::{DepositEntry, parse_entries, write_entries};
 use serde_json::{Value, json};
 

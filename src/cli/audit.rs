@@ -1,0 +1,182 @@
+//! `audit`: recompute a ceremony's outcome without secrets.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::Context;
+use super::error::{CommandError, Kind};
+use super::progress::Progress;
+use crate::artifacts::{RECORD, record};
+use crate::audit::{self, Conclusion, Report};
+use crate::ceremony::evidence::{Evidence, MAX_EVIDENCE_BYTES};
+use crate::ceremony::outcome::Outcome;
+use crate::ceremony::plan::Plan;
+use crate::hash::Digest;
+use crate::store::disk;
+use crate::wire::roster::Index;
+
+const EXAMPLE: &str = "\
+Example:
+  conclave audit pool-1f2e3d4c/record
+  conclave audit 3-wrong-shares-1.json
+
+Reads a record, the ceremony's directory on a stick, or one evidence file; needs no home and no
+secret. Exit code 0: complete and everything verifies; 3: not complete yet; 4: misbehaviour proved.";
+
+/// Recompute a ceremony's outcome from its public record; verify it or expose who broke it
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = EXAMPLE)]
+pub(super) struct Args {
+    /// A record's directory, or an evidence file
+    record: PathBuf,
+    /// Report as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(serde::Serialize)]
+struct Json {
+    cid: Digest,
+    conclusion: &'static str,
+    messages: usize,
+    findings: Vec<String>,
+    accused: Vec<Index>,
+    noise: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plan_code: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outcome_code: Option<String>,
+}
+
+/// Runs the command.
+pub(super) fn run(args: &Args, cx: &mut Context) -> Result<(), CommandError> {
+    match cx.disk.kind(&args.record)? {
+        Some(disk::Kind::File) => evidence(cx, args, &args.record),
+        _ => whole_record(cx, args),
+    }
+}
+
+fn whole_record(cx: &mut Context, args: &Args) -> Result<(), CommandError> {
+    // An operator's directory holds the record; people name either.
+    let inner = args.record.join(RECORD);
+    let path = if cx.disk.kind(&inner)?.is_some() {
+        &inner
+    } else {
+        &args.record
+    };
+    let found = record::read_record(&Arc::clone(&cx.disk), path)?;
+    let plan = Plan::parse(found.plan()).map_err(|error| CommandError::from(error).about(path))?;
+    for ignored in found.ignored() {
+        cx.ui.warn(format!("passed over: {ignored}"));
+    }
+    let progress = Progress::new(cx.global.quiet);
+    let report = audit::audit(
+        &plan,
+        found.messages(),
+        &found,
+        found.outcome()?.as_deref(),
+        &progress,
+    );
+    progress.clear();
+    let report = report?;
+    tell(cx, args, &plan, &report)?;
+    match report.conclusion() {
+        Conclusion::Complete => Ok(()),
+        Conclusion::Incomplete => Err(CommandError::new(
+            Kind::Waiting,
+            "the ceremony is not complete; nothing is wrong with what is there",
+        )),
+        Conclusion::Ended => Err(CommandError::failed(
+            "the ceremony ended without an outcome, and nobody is proved wrong",
+        )),
+        Conclusion::Misbehaviour
+            if report.examination.outcome.is_some() && report.claim_holds != Some(false) =>
+        {
+            Err(CommandError::new(
+                Kind::Misbehaviour,
+                "the ceremony is complete and its outcome is right; beside it, misbehaviour is proved",
+            ))
+        }
+        Conclusion::Misbehaviour => Err(CommandError::new(
+            Kind::Misbehaviour,
+            "misbehaviour is proved; do not use what this ceremony made",
+        )),
+    }
+}
+
+fn evidence(cx: &mut Context, args: &Args, path: &Path) -> Result<(), CommandError> {
+    let bytes = cx.disk.read(path, MAX_EVIDENCE_BYTES as u64)?;
+    let (evidence, plan, messages) =
+        Evidence::parse(&bytes).map_err(|error| CommandError::from(error).about(path))?;
+    let report = audit::audit_evidence(&plan, &messages, &Progress::new(cx.global.quiet))?;
+    let holds = audit::bears_out(&evidence, &report);
+    tell(cx, args, &plan, &report)?;
+    if holds && !report.examination.faults.is_empty() {
+        Err(CommandError::new(
+            Kind::Misbehaviour,
+            "the evidence holds: what it claims is proved",
+        ))
+    } else if holds {
+        Err(CommandError::failed(
+            "the evidence holds: these messages end the ceremony, and prove nobody wrong",
+        ))
+    } else {
+        Err(CommandError::failed(
+            "the evidence does not show what it claims; nobody is proved wrong by it",
+        ))
+    }
+}
+
+fn tell(cx: &mut Context, args: &Args, plan: &Plan, report: &Report) -> Result<(), CommandError> {
+    let findings = report.sentences(plan);
+    let outcome_code = match &report.examination.outcome {
+        Some(outcome) => Some(Outcome::code(&outcome.hash()?)?.to_string()),
+        None => None,
+    };
+    let plan_code = plan.code()?.to_string();
+    if args.json {
+        let json = Json {
+            cid: *plan.cid(),
+            conclusion: match report.conclusion() {
+                Conclusion::Complete => "complete",
+                Conclusion::Incomplete => "incomplete",
+                Conclusion::Ended => "ended",
+                Conclusion::Misbehaviour => "misbehaviour",
+            },
+            messages: report.messages,
+            findings,
+            accused: report
+                .examination
+                .faults
+                .iter()
+                .map(|fault| fault.accused)
+                .collect(),
+            noise: report.noise.clone(),
+            plan_code: Some(plan_code),
+            outcome_code,
+        };
+        return cx.ui.json(&json);
+    }
+    for noise in &report.noise {
+        cx.ui
+            .warn(format!("not a message of this ceremony: {noise}"));
+    }
+    cx.ui.data(format!(
+        "{}: {} messages of {} operators",
+        plan.name(),
+        report.messages,
+        plan.roster().len()
+    ));
+    if plan.is_rehearsal() {
+        cx.ui
+            .data("this is a rehearsal: its signatures are valid on no chain");
+    }
+    for finding in findings {
+        cx.ui.data(finding);
+    }
+    cx.ui.data(format!("plan code: {plan_code}"));
+    if let Some(code) = outcome_code {
+        cx.ui.data(format!("outcome code: {code}"));
+    }
+    Ok(())
+}

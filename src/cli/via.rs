@@ -1,0 +1,46 @@
+//! `--via`: how messages travel.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::Context;
+use super::error::CommandError;
+use crate::courier::Courier;
+use crate::courier::folder::FolderCourier;
+
+/// How messages travel: `folder:PATH`, or a bare path
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct Via {
+    /// How messages travel: a folder, as PATH or folder:PATH (can be repeated)
+    #[arg(long, value_name = "COURIER")]
+    via: Vec<String>,
+}
+
+impl Via {
+    /// Whether no courier was named.
+    pub(super) fn is_empty(&self) -> bool {
+        self.via.is_empty()
+    }
+
+    /// Makes the couriers.
+    pub(super) fn couriers(&self, cx: &Context) -> Result<Vec<Box<dyn Courier>>, CommandError> {
+        self.via.iter().map(|text| courier(text, cx)).collect()
+    }
+}
+
+fn courier(text: &str, cx: &Context) -> Result<Box<dyn Courier>, CommandError> {
+    let path = text.strip_prefix("folder:").unwrap_or(text);
+    // A scheme that this build does not know is no folder that somebody meant.
+    let unknown = path.split_once("://").map(|(scheme, _)| scheme);
+    match unknown {
+        Some(scheme) => Err(
+            CommandError::usage(format!("no courier {scheme}:// is built in"))
+                .hint("name a folder: --via /media/stick"),
+        ),
+        None if path.is_empty() => Err(CommandError::usage("--via names no folder")),
+        None => Ok(Box::new(FolderCourier::new(
+            Arc::clone(&cx.disk),
+            Path::new(path),
+        ))),
+    }
+}

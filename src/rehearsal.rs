@@ -1,0 +1,615 @@
+//! A rehearsal: the whole ceremony of a plan with throw-away operators on this machine.
+//!
+//! Everything is real: homes, cards, a folder as the stick, the driver, the audit, the artifacts.
+//! Only the plan differs: its copy says `rehearsal` and carries the fork version of no chain, so
+//! that nothing it makes is valid anywhere. Operators run one after another, each with all cores.
+//! The homes' keys exist in memory only and the homes are removed at the end.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use age::x25519;
+use rayon::prelude::*;
+
+use crate::ambient::{Clock, Randomness, RandomnessError};
+use crate::artifacts::record::RecordError;
+use crate::artifacts::{self, ArtifactError, Keystores, Recorded, Request};
+use crate::audit::{AuditError, Conclusion, audit};
+use crate::ceremony::outcome::Outcome;
+use crate::ceremony::plan::{Plan, PlanError, RehearsalSize, default_threshold};
+use crate::ceremony::step::Stop;
+use crate::ceremony::{Observer, Stage};
+use crate::courier::Courier;
+use crate::courier::folder::FolderCourier;
+use crate::crypto::bls;
+use crate::crypto::identity::IdentityKey;
+use crate::crypto::point::G2;
+use crate::crypto::scalar::Scalar;
+use crate::driver::{self, DriverError, Standing};
+use crate::ethereum::keystore::{KdfChoice, Keystore, KeystoreError};
+use crate::json::{JsonError, Text};
+use crate::secret::{Passphrase, PassphraseError};
+use crate::store::disk::{Access, Disk, DiskError};
+use crate::store::home::{Home, HomeError};
+use crate::store::seat::{Seat, SeatError};
+use crate::store::vault::{Marker, Vault, VaultError};
+use crate::store::wrap::{Unlock, Wrap};
+use crate::wire::card::{CardError, VerifiedCard, ceremony_secret};
+use crate::wire::roster::{Index, IndexError, Roster};
+
+/// Validators whose keystores are opened again with their passphrases and made to sign: each costs
+/// a key derivation for each of t operators. All keystores were read back once before.
+const REOPENED: usize = 2;
+
+/// The rounds that a keygen can take over one stick, with one to spare.
+const MAX_TURNS: usize = 4;
+
+/// What to rehearse, beyond the plan.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Options {
+    /// Another number of operators; the threshold is then two thirds of it, rounded up.
+    pub operators: Option<usize>,
+    /// Another number of validators.
+    pub validators: Option<usize>,
+    /// The keystores' KDF; without one, no keystores are made.
+    pub keystores: Option<KdfChoice>,
+}
+
+/// What the rehearsal touches outside itself.
+pub struct World<'a> {
+    /// The disk.
+    pub disk: Arc<dyn Disk>,
+    /// The stopwatch.
+    pub clock: &'a (dyn Clock + Sync),
+    /// Randomness.
+    pub randomness: &'a mut (dyn Randomness + Send),
+    /// Who is told what happens, in sentences.
+    pub narrator: &'a dyn Narrator,
+}
+
+/// Is told how the rehearsal goes on.
+pub trait Narrator: Sync {
+    /// A sentence about what begins now.
+    fn say(&self, sentence: &str);
+    /// So many of so many steps of a stage are done.
+    fn progress(&self, stage: Stage, done: usize, total: usize);
+}
+
+/// What a rehearsal made, where, and how long it took.
+#[derive(Debug)]
+pub struct Report {
+    /// The rehearsed plan.
+    pub plan: Plan,
+    /// The outcome's code.
+    pub outcome: Outcome,
+    /// Every operator, in roster order.
+    pub operators: Vec<OperatorReport>,
+    /// The public record.
+    pub record: PathBuf,
+    /// Validators for which t keystores (or shares, without keystores) were used to sign.
+    pub signed_with: usize,
+}
+
+/// One operator's part.
+#[derive(Debug)]
+pub struct OperatorReport {
+    /// The index.
+    pub index: Index,
+    /// The name.
+    pub name: Text,
+    /// What this operator would hold.
+    pub directory: PathBuf,
+    /// Time in each stage, without JSON and disk; keystores with them.
+    pub stages: BTreeMap<Stage, Duration>,
+}
+
+/// Why a rehearsal failed.
+#[derive(Debug, thiserror::Error)]
+pub enum RehearsalError {
+    /// The directory is there already.
+    #[error("{} is there already; nothing was written: name another directory", .0.display())]
+    Exists(PathBuf),
+    /// The plan is one of a rehearsal already.
+    #[error("the plan is a rehearsal's own copy; rehearse the plan it was made from")]
+    IsRehearsal,
+    /// Sizes that no plan may have.
+    #[error("{0}")]
+    Size(String),
+    /// The copy of the plan is invalid.
+    #[error("the rehearsed plan is invalid: {0}")]
+    Plan(#[from] PlanError),
+    /// The disk failed.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// A home failed.
+    #[error(transparent)]
+    Home(#[from] HomeError),
+    /// A vault failed.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// A card could not be made.
+    #[error(transparent)]
+    Card(#[from] CardError),
+    /// An index is out of range.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    /// A seat failed.
+    #[error(transparent)]
+    Seat(#[from] SeatError),
+    /// An operator's run failed.
+    #[error(transparent)]
+    Driver(#[from] DriverError),
+    /// Artifacts could not be made.
+    #[error(transparent)]
+    Artifact(#[from] ArtifactError),
+    /// The record could not be read.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// The audit could not be done.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+    /// An outcome could not be encoded.
+    #[error(transparent)]
+    Json(#[from] JsonError),
+    /// No randomness.
+    #[error(transparent)]
+    Randomness(#[from] RandomnessError),
+    /// A keystore does not open.
+    #[error("the keystore {path} {reason}")]
+    Keystore {
+        /// The file.
+        path: String,
+        /// Why.
+        reason: Box<KeystoreError>,
+    },
+    /// A passphrase file is unusable.
+    #[error("the passphrase file {path}: {reason}")]
+    Passphrase {
+        /// The file.
+        path: String,
+        /// Why.
+        reason: PassphraseError,
+    },
+    /// The ceremony stopped, among operators that are all ours.
+    #[error("the rehearsed ceremony stopped: {0}; this is a bug in conclave")]
+    Stopped(String),
+    /// A check of the results failed.
+    #[error("{0}; this is a bug in conclave")]
+    Check(&'static str),
+}
+
+/// One throw-away operator.
+struct Player {
+    index: Index,
+    name: Text,
+    home: Home,
+    directory: PathBuf,
+    watch: BTreeMap<Stage, Duration>,
+}
+
+/// Plays the whole ceremony of `plan` and leaves what it makes in `out`, which must not exist.
+pub fn rehearse(
+    plan: &Plan,
+    out: &Path,
+    options: Options,
+    world: &mut World<'_>,
+) -> Result<Report, RehearsalError> {
+    if plan.is_rehearsal() {
+        return Err(RehearsalError::IsRehearsal);
+    }
+    if world.disk.kind(out)?.is_some() {
+        return Err(RehearsalError::Exists(out.to_owned()));
+    }
+    let casting = casting(plan, options)?;
+    let work = out.join("work");
+    let stick = work.join("stick");
+    world.disk.create_dir_all(&stick, Access::Private)?;
+
+    world.narrator.say(&format!(
+        "{} operators make identities and cards",
+        casting.len()
+    ));
+    let mut players = Vec::new();
+    let mut cards = Vec::new();
+    for (index, name) in casting {
+        let (home, card) = make_home(&work.join(format!("home-{index}")), &name, world)?;
+        let directory = out.join(format!("{index}-{}", name.file_stem()));
+        players.push(Player {
+            index,
+            name,
+            home,
+            directory,
+            watch: BTreeMap::new(),
+        });
+        cards.push((index, card));
+    }
+    let plan = copy(plan, cards, options, world)?;
+    let outcome = play(&plan, &mut players, &stick, world)?;
+    let record = out.join("record");
+    finish(&plan, &outcome, &mut players, &record, options, world)?;
+    world.narrator.say("an outsider audits the record");
+    check_record(&plan, &outcome, &record, world)?;
+    world
+        .narrator
+        .say("the keystores are opened again and made to sign");
+    let signed_with = check_signing(&plan, &outcome, &players, options, world)?;
+
+    let operators = players
+        .into_iter()
+        .map(|player| OperatorReport {
+            index: player.index,
+            name: player.name,
+            directory: player.directory,
+            stages: player.watch,
+        })
+        .collect();
+    world.disk.remove_tree(&work)?;
+    Ok(Report {
+        plan,
+        outcome,
+        operators,
+        record,
+        signed_with,
+    })
+}
+
+/// Who plays: the plan's names and indices, or as many as were asked for.
+fn casting(plan: &Plan, options: Options) -> Result<Vec<(Index, Text)>, RehearsalError> {
+    let own = || {
+        plan.roster()
+            .iter()
+            .map(|operator| (operator.index, operator.card.name().clone()))
+    };
+    let Some(count) = options.operators else {
+        return Ok(own().collect());
+    };
+    if !(Roster::MIN_OPERATORS..=Roster::MAX_OPERATORS).contains(&count) {
+        return Err(RehearsalError::Size(format!(
+            "{count} operators are not possible: {} to {} are",
+            Roster::MIN_OPERATORS,
+            Roster::MAX_OPERATORS
+        )));
+    }
+    let mut cast: Vec<(Index, Text)> = own().take(count).collect();
+    let mut number = 0u64;
+    while cast.len() < count {
+        number = number.saturating_add(1);
+        let index = Index::new(number)?;
+        let name = Text::try_from(format!("operator {number}"))
+            .map_err(|error| RehearsalError::Size(error.to_string()))?;
+        let taken = cast
+            .iter()
+            .any(|(other, known)| *other == index || known.folded() == name.folded());
+        if !taken {
+            cast.push((index, name));
+        }
+    }
+    Ok(cast)
+}
+
+/// Makes a home whose key is wrapped by an age identity that is thrown away: nobody opens it again.
+fn make_home(
+    root: &Path,
+    name: &Text,
+    world: &mut World<'_>,
+) -> Result<(Home, VerifiedCard), RehearsalError> {
+    let thrown_away = x25519::Identity::generate();
+    let seed = world.randomness.seed()?;
+    let identity = IdentityKey::from_seed(&seed);
+    let wrap = Wrap::Recipient(thrown_away.to_public());
+    let public = identity.public().to_string();
+    drop(Home::create(
+        world.disk.clone(),
+        root,
+        &wrap,
+        &public,
+        &seed,
+    )?);
+    let home = Home::open(world.disk.clone(), root, &Unlock::Identity(thrown_away))?;
+    let secret = ceremony_secret(&world.randomness.seed()?, &identity);
+    let card = VerifiedCard::make(&identity, name.clone(), &secret)?;
+    home.put_card(card.bytes(), &card.encryption_key().to_bytes(), &secret)?;
+    Ok((home, card))
+}
+
+fn copy(
+    plan: &Plan,
+    cards: Vec<(Index, VerifiedCard)>,
+    options: Options,
+    world: &mut World<'_>,
+) -> Result<Plan, RehearsalError> {
+    let threshold = match options.operators {
+        Some(count) => default_threshold(count),
+        None => plan.threshold(),
+    };
+    let mut random = [0u8; 32];
+    world.randomness.fill(&mut random)?;
+    let size = RehearsalSize {
+        validators: options.validators,
+    };
+    Ok(Plan::draft(plan.rehearsal(
+        cards,
+        threshold as u64,
+        size,
+        random,
+    ))?)
+}
+
+/// Passes the stick round until everyone is done.
+fn play(
+    plan: &Plan,
+    players: &mut [Player],
+    stick: &Path,
+    world: &mut World<'_>,
+) -> Result<Outcome, RehearsalError> {
+    let mut outcomes: BTreeMap<Index, Outcome> = BTreeMap::new();
+    for turn in 1..=MAX_TURNS {
+        world
+            .narrator
+            .say(&format!("the stick goes round, turn {turn}"));
+        for player in players.iter_mut() {
+            if outcomes.contains_key(&player.index) {
+                continue;
+            }
+            Vault::new(&player.home).mark(plan.cid(), Marker::Accepted, b"")?;
+            let mut seat = Seat::open(&player.home, plan)?;
+            let mut couriers: Vec<Box<dyn Courier>> =
+                vec![Box::new(FolderCourier::new(world.disk.clone(), stick))];
+            let watch = Stopwatch::new(world.clock, world.narrator);
+            let ran = driver::run(&mut seat, plan, &mut couriers, world.randomness, &watch)?;
+            watch.add_to(&mut player.watch);
+            match ran.standing {
+                Standing::Complete(outcome) => {
+                    outcomes.insert(player.index, *outcome);
+                }
+                Standing::Waiting { .. } => {}
+                Standing::Stopped(stop) => return Err(RehearsalError::Stopped(describe(&stop))),
+            }
+        }
+        if outcomes.len() == players.len() {
+            break;
+        }
+    }
+    if outcomes.len() != players.len() {
+        return Err(RehearsalError::Check(
+            "the operators did not come to an end",
+        ));
+    }
+    let mut outcomes = outcomes.into_values();
+    let first = outcomes
+        .next()
+        .ok_or(RehearsalError::Check("there is no outcome"))?;
+    if outcomes.any(|other| other != first) {
+        return Err(RehearsalError::Check(
+            "two operators have different outcomes",
+        ));
+    }
+    Ok(first)
+}
+
+/// Writes what each operator holds, then the record.
+fn finish(
+    plan: &Plan,
+    outcome: &Outcome,
+    players: &mut [Player],
+    record: &Path,
+    options: Options,
+    world: &mut World<'_>,
+) -> Result<(), RehearsalError> {
+    for player in players.iter_mut() {
+        world
+            .narrator
+            .say(&format!("{} writes and reads back its files", player.name));
+        let seat = Seat::open(&player.home, plan)?;
+        let list = seat.record();
+        let watch = Stopwatch::new(world.clock, world.narrator);
+        let request = Request {
+            plan,
+            outcome,
+            own: seat.shares(),
+            keystores: options
+                .keystores
+                .map_or(Keystores::None, Keystores::Generated),
+            messages: Recorded {
+                messages: seat.messages(),
+                list: &list,
+            },
+        };
+        artifacts::write(
+            &world.disk,
+            &player.directory,
+            &request,
+            world.randomness,
+            &watch,
+        )?;
+        watch.add_to(&mut player.watch);
+        seat.mark(Marker::Artifacts, b"")?;
+    }
+    let player = players
+        .first()
+        .ok_or(RehearsalError::Check("there is no operator"))?;
+    let seat = Seat::open(&player.home, plan)?;
+    let recorded = Recorded {
+        messages: seat.messages(),
+        list: &seat.record(),
+    };
+    artifacts::write_record(&world.disk, record, plan, &recorded, Some(outcome))?;
+    Ok(())
+}
+
+fn check_record(
+    plan: &Plan,
+    outcome: &Outcome,
+    record: &Path,
+    world: &World<'_>,
+) -> Result<(), RehearsalError> {
+    let found = artifacts::record::read_record(&world.disk, record)?;
+    let recorded = Plan::parse(found.plan())?;
+    if recorded.cid() != plan.cid() {
+        return Err(RehearsalError::Check("the record holds another plan"));
+    }
+    let watch = Stopwatch::new(world.clock, world.narrator);
+    let report = audit(
+        &recorded,
+        found.messages(),
+        &found,
+        found.outcome()?.as_deref(),
+        &watch,
+    )?;
+    let same = report.outcome.as_deref() == Some(outcome.to_bytes()?.as_slice());
+    if report.conclusion() == Conclusion::Complete && same && report.noise.is_empty() {
+        Ok(())
+    } else {
+        Err(RehearsalError::Check(
+            "the audit of the record does not come to the operators' outcome",
+        ))
+    }
+}
+
+/// Lets the last t operators sign the first deposit of some validators again, with the keys in their
+/// keystores; the result must be the very signature in the deposit file. (The outcome's own
+/// signatures were combined from the first t.)
+fn check_signing(
+    plan: &Plan,
+    outcome: &Outcome,
+    players: &[Player],
+    options: Options,
+    world: &World<'_>,
+) -> Result<usize, RehearsalError> {
+    let t = plan.threshold();
+    let skipped = players.len().saturating_sub(t);
+    let signers: Vec<&Player> = players.iter().skip(skipped).collect();
+    let indices: Vec<u64> = signers.iter().map(|player| player.index.get()).collect();
+    let roots = plan.messages(outcome.sharing());
+    let count = if options.keystores.is_some() {
+        REOPENED
+    } else {
+        roots.len()
+    };
+    let mut secrets: Vec<Vec<Scalar>> = Vec::new();
+    for signer in &signers {
+        secrets.push(match options.keystores {
+            Some(_) => open_keystores(plan, signer, count.min(roots.len()), world)?,
+            None => {
+                let seat = Seat::open(&signer.home, plan)?;
+                let shares = seat
+                    .shares()
+                    .ok_or(RehearsalError::Check("an operator has no shares"))?;
+                shares.shares.iter().map(Scalar::duplicate).collect()
+            }
+        });
+    }
+    let checked = roots
+        .par_iter()
+        .zip(outcome.signatures())
+        .take(count)
+        .enumerate()
+        .map(|(v, (roots, signatures))| {
+            let (root, signature) = (roots.first()?, signatures.first()?);
+            let partials: Vec<G2> = secrets
+                .iter()
+                .map(|own| bls::sign(own.get(v)?, root))
+                .collect::<Option<_>>()?;
+            (bls::combine(&indices, &partials)? == *signature).then_some(())
+        })
+        .collect::<Option<Vec<()>>>();
+    let checked = checked.ok_or(RehearsalError::Check(
+        "the keystores do not sign as the deposit file does",
+    ))?;
+    Ok(checked.len())
+}
+
+fn open_keystores(
+    plan: &Plan,
+    player: &Player,
+    count: usize,
+    world: &World<'_>,
+) -> Result<Vec<Scalar>, RehearsalError> {
+    let mut secrets = Vec::new();
+    for v in 0..count {
+        let path = artifacts::keystores::path(&player.directory, plan, v);
+        let text = path.with_extension("txt");
+        let keystore = |reason: KeystoreError| RehearsalError::Keystore {
+            path: path.display().to_string(),
+            reason: Box::new(reason),
+        };
+        let passphrase = |reason| RehearsalError::Passphrase {
+            path: text.display().to_string(),
+            reason,
+        };
+        let bytes = world.disk.read(&text, Passphrase::MAX_BYTES as u64)?;
+        let words = String::from_utf8(bytes).map_err(|_| passphrase(PassphraseError::Empty))?;
+        let words = Passphrase::new(words).map_err(passphrase)?;
+        let file = world
+            .disk
+            .read(&path, crate::ethereum::keystore::MAX_BYTES as u64)?;
+        let secret = Keystore::parse(&file)
+            .and_then(|file| file.decrypt(&words))
+            .map_err(keystore)?;
+        let secret = secret.expose(Scalar::from_bytes);
+        secrets.push(secret.ok_or(RehearsalError::Check("a keystore holds no scalar"))?);
+    }
+    Ok(secrets)
+}
+
+fn describe(stop: &Stop) -> String {
+    let faults = stop
+        .faults
+        .iter()
+        .map(|fault| format!("operator {}: {}", fault.accused, fault.kind));
+    let collisions = stop
+        .collisions
+        .iter()
+        .map(|collision| collision.what.clone());
+    faults.chain(collisions).collect::<Vec<_>>().join("; ")
+}
+
+/// Adds up the time in each stage and passes progress on.
+struct Stopwatch<'a> {
+    clock: &'a (dyn Clock + Sync),
+    narrator: &'a dyn Narrator,
+    times: Mutex<(Option<Duration>, BTreeMap<Stage, Duration>)>,
+}
+
+impl<'a> Stopwatch<'a> {
+    fn new(clock: &'a (dyn Clock + Sync), narrator: &'a dyn Narrator) -> Self {
+        Self {
+            clock,
+            narrator,
+            times: Mutex::new((None, BTreeMap::new())),
+        }
+    }
+
+    fn add_to(self, totals: &mut BTreeMap<Stage, Duration>) {
+        let (_, times) = self
+            .times
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        for (stage, time) in times {
+            let total = totals.entry(stage).or_default();
+            *total = total.saturating_add(time);
+        }
+    }
+}
+
+impl Observer for Stopwatch<'_> {
+    fn enter(&self, _stage: Stage) {
+        let mut times = self.times.lock().unwrap_or_else(PoisonError::into_inner);
+        times.0 = Some(self.clock.elapsed());
+    }
+
+    fn leave(&self, stage: Stage) {
+        let mut times = self.times.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(start) = times.0.take() {
+            let time = self.clock.elapsed().saturating_sub(start);
+            let total = times.1.entry(stage).or_default();
+            *total = total.saturating_add(time);
+        }
+    }
+
+    fn progress(&self, stage: Stage, done: usize, total: usize) {
+        self.narrator.progress(stage, done, total);
+    }
+}

@@ -1,0 +1,181 @@
+//! The real binary in an empty folder, without environment, terminal or standard input.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use conclave::ceremony::plan::{Draft, Plan, Registration, Validator, default_threshold};
+use conclave::crypto::identity::IdentityKey;
+use conclave::ethereum::address::Address;
+use conclave::ethereum::amount::Gwei;
+use conclave::ethereum::keystore::KdfChoice;
+use conclave::ethereum::network::Network;
+use conclave::ethereum::withdrawal::CredentialsKind;
+use conclave::json::{self, Text};
+use conclave::secret::Secret;
+use conclave::wire::card::VerifiedCard;
+use conclave::wire::roster::Index;
+
+/// A folder to work in; gone with the value.
+pub(crate) struct Desk {
+    folder: tempfile::TempDir,
+    variables: Vec<(String, String)>,
+}
+
+/// How a command ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Desk {
+    pub(crate) fn new() -> Self {
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            variables: Vec::new(),
+        }
+    }
+
+    pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
+        fs::create_dir_all(self.path(name).parent().unwrap()).unwrap();
+        fs::write(self.path(name), bytes).unwrap();
+    }
+
+    pub(crate) fn read(&self, name: &str) -> Vec<u8> {
+        fs::read(self.path(name)).unwrap()
+    }
+
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_conclave"));
+        command
+            .args(args)
+            .env_clear()
+            .envs(self.variables.iter().cloned())
+            .current_dir(self.folder.path())
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs a command to its end.
+    #[track_caller]
+    pub(crate) fn run(&self, args: &[&str]) -> Ended {
+        ended(self.command(args).output().unwrap())
+    }
+
+    /// Runs a command with something on its standard input.
+    #[track_caller]
+    pub(crate) fn run_with_input(&self, args: &[&str], input: &str) -> Ended {
+        let mut child = self
+            .command(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // A command that does not read it may be gone already.
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        ended(child.wait_with_output().unwrap())
+    }
+
+    /// Runs a command that has to succeed; returns its standard output.
+    #[track_caller]
+    pub(crate) fn ok(&self, args: &[&str]) -> String {
+        let ended = self.run(args);
+        assert_eq!(ended.code, 0, "{args:?}: {ended:?}");
+        ended.stdout
+    }
+
+    /// Runs a command that has to fail with this exit code and these words on standard error.
+    #[track_caller]
+    pub(crate) fn refused(&self, args: &[&str], code: i32, words: &[&str]) -> Ended {
+        let ended = self.run(args);
+        assert_eq!(ended.code, code, "{args:?}: {ended:?}");
+        assert!(
+            ended.stderr.lines().any(|line| line.starts_with("error: ")),
+            "{args:?}: {ended:?}"
+        );
+        for word in words {
+            assert!(ended.stderr.contains(word), "{args:?}: {word}: {ended:?}");
+        }
+        ended
+    }
+}
+
+fn ended(output: std::process::Output) -> Ended {
+    Ended {
+        code: output.status.code().unwrap(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// The card of an operator, the same for the same name.
+pub(crate) fn card(name: &str) -> VerifiedCard {
+    let mut seed = [0x5a; 32];
+    seed.iter_mut()
+        .zip(name.bytes())
+        .for_each(|(byte, c)| *byte ^= c);
+    let identity = IdentityKey::from_seed(&Secret::new(seed));
+    seed[31] ^= 1;
+    let name = Text::try_from(name.to_owned()).unwrap();
+    VerifiedCard::make(&identity, name, &Secret::new(seed)).unwrap()
+}
+
+/// A draft for these operators on Hoodi, one validator, everything fixed.
+pub(crate) fn draft(names: &[&str]) -> Draft {
+    let indices = (1..).map(|index| Index::new(index).unwrap());
+    Draft {
+        name: Text::try_from("Pool North".to_owned()).unwrap(),
+        created: 1_767_225_600,
+        network: Network::known("hoodi").unwrap().spec(),
+        threshold: default_threshold(names.len()) as u64,
+        roster: indices.zip(names.iter().map(|name| card(name))).collect(),
+        validators: vec![Validator {
+            withdrawal_address: Address([0xab; 20]),
+            credentials: CredentialsKind::Eth1,
+            deposits: vec![Gwei(32_000_000_000)],
+            registration: Some(Registration {
+                fee_recipient: Address([0xcd; 20]),
+                gas_limit: 60_000_000,
+                timestamp: 1_767_225_600,
+            }),
+        }],
+        keystores: KdfChoice::Scrypt,
+        danger_low_threshold: false,
+        random: [7; 32],
+    }
+}
+
+/// A plan's file.
+pub(crate) fn plan_file(draft: Draft) -> Vec<u8> {
+    json::pretty(Plan::draft(draft).unwrap().value()).unwrap()
+}
+
+/// Compares with a golden file under `tests/cli`; `CONCLAVE_BLESS=1` writes it instead.
+#[track_caller]
+pub(crate) fn assert_golden(name: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/cli")
+        .join(name);
+    if std::env::var_os("CONCLAVE_BLESS").is_some_and(|value| value == "1") {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        return fs::write(path, text).unwrap();
+    }
+    let golden = fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(
+        text, golden,
+        "{name} differs; CONCLAVE_BLESS=1 writes it anew"
+    );
+}

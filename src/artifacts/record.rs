@@ -6,7 +6,8 @@
 //! <plan name>.outcome.json     canonical; absent when the ceremony did not become complete
 //! ```
 //!
-//! A record comes from anyone: reading one bounds and lists it, and judges nothing in it.
+//! A record comes from anyone: reading one bounds and lists it, and judges nothing in it. A
+//! ceremony's directory on a stick, with the messages beside the plan, is read alike.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use super::{
 use crate::ceremony::outcome::{MAX_OUTCOME_BYTES, Outcome};
 use crate::ceremony::plan::{MAX_PLAN_BYTES, Plan};
 use crate::ceremony::{Messages, MessagesError};
-use crate::store::disk::{Access, Disk, DiskError, Kind};
+use crate::store::disk::{Access, Disk, DiskError, Entry, Kind};
 use crate::store::folder::{BoardFolder, MAX_FILE_BYTES};
 
 const PLAN: &str = "plan.json";
@@ -58,6 +59,7 @@ pub enum RecordError {
 pub struct RecordFiles {
     disk: Arc<dyn Disk>,
     path: PathBuf,
+    folder: PathBuf,
     plan: Vec<u8>,
     messages: Vec<String>,
     outcome: Option<String>,
@@ -91,9 +93,26 @@ impl RecordFiles {
     }
 }
 
+impl RecordFiles {
+    /// Takes a file as a message, or says why it is none; names come sorted.
+    fn add(&mut self, entry: Entry, place: &str) {
+        let Entry { name, kind, len } = entry;
+        let extension = name.to_ascii_lowercase().ends_with(".json");
+        if kind != Kind::File || !is_visible(&name) || !extension {
+            self.ignored.push(format!("{place}{name} ({kind})"));
+        } else if len > MAX_FILE_BYTES {
+            self.ignored.push(format!(
+                "{place}{name} ({len} bytes; a message has {MAX_FILE_BYTES} at most)"
+            ));
+        } else {
+            self.messages.push(name);
+        }
+    }
+}
+
 impl Messages for RecordFiles {
     fn load(&self, id: &str) -> Result<Vec<u8>, MessagesError> {
-        let path = self.path.join(MESSAGES).join(id);
+        let path = self.folder.join(id);
         // An id is a name that was listed, never a path that leads elsewhere.
         if self
             .messages
@@ -144,16 +163,19 @@ pub fn read_record(disk: &Arc<dyn Disk>, path: &Path) -> Result<RecordFiles, Rec
     let mut record = RecordFiles {
         disk: disk.clone(),
         path: path.to_owned(),
+        folder: path.join(MESSAGES),
         plan,
         messages: Vec::new(),
         outcome: None,
         ignored: Vec::new(),
     };
-    let mut has_messages = false;
-    for entry in disk.list(path)? {
+    let entries = disk.list(path)?;
+    let is_folder = |entry: &Entry| entry.kind == Kind::Directory && entry.name == MESSAGES;
+    let apart = entries.iter().any(is_folder);
+    for entry in entries {
         match (entry.kind, entry.name.as_str()) {
             (Kind::File, PLAN) => {}
-            (Kind::Directory, MESSAGES) => has_messages = true,
+            (Kind::Directory, MESSAGES) => {}
             (Kind::File, name) if is_visible(name) && name.ends_with(OUTCOME_SUFFIX) => {
                 if let Some(first) = record.outcome.replace(name.to_owned()) {
                     return Err(RecordError::Outcomes {
@@ -163,26 +185,16 @@ pub fn read_record(disk: &Arc<dyn Disk>, path: &Path) -> Result<RecordFiles, Rec
                     });
                 }
             }
+            (Kind::File, _) if !apart => record.add(entry, ""),
             (kind, name) => record.ignored.push(format!("{name} ({kind})")),
         }
     }
-    if !has_messages {
-        return Ok(record);
-    }
-    for entry in disk.list(&path.join(MESSAGES))? {
-        let name = entry.name;
-        let extension = name.to_ascii_lowercase().ends_with(".json");
-        if entry.kind != Kind::File || !is_visible(&name) || !extension {
-            let kind = entry.kind;
-            record.ignored.push(format!("{MESSAGES}/{name} ({kind})"));
-        } else if entry.len > MAX_FILE_BYTES {
-            record.ignored.push(format!(
-                "{MESSAGES}/{name} ({} bytes; a message has {MAX_FILE_BYTES} at most)",
-                entry.len
-            ));
-        } else {
-            record.messages.push(name);
+    if apart {
+        for entry in disk.list(&record.folder)? {
+            record.add(entry, "messages/");
         }
+    } else {
+        record.folder = path.to_owned();
     }
     Ok(record)
 }

@@ -19,11 +19,15 @@ mod cli;
 #[cfg(test)]
 mod cli_files;
 #[cfg(test)]
+mod cli_plan;
+#[cfg(test)]
 mod courier_folder;
 #[cfg(test)]
 mod disk;
 #[cfg(test)]
 mod driver;
+#[cfg(test)]
+mod four_homes;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 use crate::ambient::Randomness;
 use crate::ceremony::Observer;
+use crate::ceremony::evidence::Fault;
 use crate::ceremony::outcome::Outcome;
 use crate::ceremony::plan::Plan;
 use crate::ceremony::session::Registered;
@@ -32,7 +33,12 @@ pub enum DriverError {
 #[derive(Debug)]
 pub enum Standing {
     /// It is complete.
-    Complete(Box<Outcome>),
+    Complete {
+        /// What it ended with.
+        outcome: Box<Outcome>,
+        /// Misbehaviour that is proved beside it.
+        faults: Vec<Fault>,
+    },
     /// These operators are awaited.
     Waiting {
         /// Whose deals are missing.
@@ -82,21 +88,21 @@ pub fn run(
                 seat.keep_shares(*shares)?;
                 continue;
             }
-            Step::Complete(outcome) => {
+            Step::Complete { outcome, faults } => {
                 seat.mark(Marker::Complete, outcome.transcript().as_bytes())?;
-                Standing::Complete(outcome)
+                Standing::Complete { outcome, faults }
             }
             Step::Wait { deals, confirms } => Standing::Waiting { deals, confirms },
             Step::Stop(stop) => {
                 if !stop.faults.is_empty() || !stop.collisions.is_empty() {
-                    seat.mark(Marker::Fault, b"")?;
+                    seat.mark(Marker::Ended, b"")?;
                 }
                 Standing::Stopped(stop)
             }
         };
         let before = moved.received;
         let undelivered = exchange(seat, plan, couriers, &mut moved)?;
-        if moved.received == before || matches!(standing, Standing::Complete(_)) {
+        if moved.received == before || matches!(standing, Standing::Complete { .. }) {
             return Ok(Ran {
                 standing,
                 sent,
@@ -107,7 +113,8 @@ pub fn run(
     }
 }
 
-/// Exchanges with every courier; returns those that could not take all.
+/// Exchanges with every courier; one that is away does not keep us from the others. Returns those
+/// that could not be reached or take all; that none can be reached is an error.
 fn exchange(
     seat: &mut Seat<'_>,
     plan: &Plan,
@@ -121,19 +128,19 @@ fn exchange(
         stem: &stem,
     };
     let mut undelivered = Vec::new();
+    let mut reached = couriers.is_empty();
     for courier in couriers {
         let now = match courier.exchange(&ceremony, &mut Side(seat)) {
             Ok(now) => now,
-            Err(error @ CourierError::Undelivered { .. }) => {
-                let now = match &error {
-                    CourierError::Undelivered { moved, .. } => moved.clone(),
-                    _ => Moved::default(),
-                };
+            Err(CourierError::Board(error)) => return Err(CourierError::Board(error).into()),
+            Err(error) => {
+                let now = error.moved().cloned();
                 undelivered.push(error);
+                let Some(now) = now else { continue };
                 now
             }
-            Err(error) => return Err(error.into()),
         };
+        reached = true;
         moved.sent = moved.sent.saturating_add(now.sent);
         moved.received = moved.received.saturating_add(now.received);
         for (all, new) in [
@@ -146,7 +153,10 @@ fn exchange(
             all.dedup();
         }
     }
-    Ok(undelivered)
+    match undelivered.pop() {
+        Some(error) if !reached => Err(error.into()),
+        last => Ok(undelivered.into_iter().chain(last).collect()),
+    }
 }
 
 /// A seat, as couriers see it.

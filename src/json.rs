@@ -45,9 +45,9 @@ pub fn parse(bytes: &[u8], limit: usize) -> Result<Value, JsonError> {
             limit,
         });
     }
-    // A node costs memory however few bytes it took, so the count is bounded by the size: our own
-    // files hold far more than 16 bytes a node.
-    let mut nodes = bytes.len().div_euclid(16).saturating_add(1024);
+    // A node costs memory however few bytes it took, so the count is bounded by the size. The
+    // shortest values of our own files are deposit amounts: 10 digits and a comma.
+    let mut nodes = bytes.len().div_euclid(8).saturating_add(1024);
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = Strict {
         depth: 0,

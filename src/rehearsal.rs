@@ -365,7 +365,7 @@ fn play(
             let ran = driver::run(&mut seat, plan, &mut couriers, world.randomness, &watch)?;
             watch.add_to(&mut player.watch);
             match ran.standing {
-                Standing::Complete(outcome) => {
+                Standing::Complete { outcome, .. } => {
                     outcomes.insert(player.index, *outcome);
                 }
                 Standing::Waiting { .. } => {}

@@ -133,6 +133,11 @@ pub enum EvidenceError {
     /// Its plan is another ceremony's.
     #[error("the evidence file speaks of ceremony {}, and its plan is of ceremony {}", .0.short(), .1.short())]
     OtherPlan(Digest, Digest),
+    /// Over [`MAX_EVIDENCE_BYTES`].
+    #[error(
+        "the messages that prove it are over {MAX_EVIDENCE_BYTES} bytes: show the whole record instead"
+    )]
+    TooLarge,
     /// Of another version.
     #[error("the evidence file is of version {0}; this tool reads version {VERSION}")]
     Version(u64),
@@ -147,17 +152,23 @@ impl Evidence {
         proof: &[String],
         messages: &dyn Messages,
     ) -> Result<Vec<u8>, EvidenceError> {
-        let messages = proof
-            .iter()
-            .map(|id| Ok(json::parse(&messages.load(id)?, MAX_EVIDENCE_BYTES)?))
-            .collect::<Result<_, EvidenceError>>()?;
+        let mut collected = Vec::new();
+        let mut size = plan.bytes().len();
+        for id in proof {
+            let bytes = messages.load(id)?;
+            size = size.saturating_add(bytes.len());
+            if size > MAX_EVIDENCE_BYTES {
+                return Err(EvidenceError::TooLarge);
+            }
+            collected.push(json::parse(&bytes, MAX_EVIDENCE_BYTES)?);
+        }
         let file = Self {
             version: VERSION,
             cid: *plan.cid(),
             accused,
             claim,
             plan: plan.value().clone(),
-            messages,
+            messages: collected,
         };
         Ok(json::canonical(&file)?)
     }

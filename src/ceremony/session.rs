@@ -149,7 +149,7 @@ impl<'a> Session<'a> {
     ) -> Result<Examination, SessionError> {
         let keygen = self.keygen(messages, observer);
         let mut wrong = Wrong {
-            faults: keygen.equivocations(),
+            faults: keygen.equivocations()?,
             ..Wrong::default()
         };
         let (faults, open_complaints) = keygen.complaints()?;

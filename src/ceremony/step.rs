@@ -92,7 +92,12 @@ pub enum Step {
     /// Store the own shares in the vault and fsync them.
     StoreShares(Box<OwnShares>),
     /// The ceremony is complete: write the artifacts.
-    Complete(Box<Outcome>),
+    Complete {
+        /// What it ended with.
+        outcome: Box<Outcome>,
+        /// Misbehaviour that is proved beside it and does not undo it.
+        faults: Vec<Fault>,
+    },
     /// Nothing to do until these operators' messages are there.
     Wait {
         /// Whose deals are missing.

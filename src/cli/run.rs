@@ -156,9 +156,9 @@ pub(super) fn run(args: &Args, cx: &mut Context) -> Result<(), CommandError> {
         directory: None,
     };
     let end = match ran.standing {
-        Standing::Complete(outcome) => {
+        Standing::Complete { outcome, faults } => {
             report.state = "complete";
-            complete(
+            let done = complete(
                 cx,
                 args,
                 &home,
@@ -167,7 +167,10 @@ pub(super) fn run(args: &Args, cx: &mut Context) -> Result<(), CommandError> {
                 &outcome,
                 passphrase.as_ref(),
                 &mut report,
-            )
+            );
+            report.accused = faults.iter().map(|fault| fault.accused).collect();
+            report.evidence = stopped::beside(cx, &home, &plan, &seat, &faults)?;
+            done
         }
         Standing::Waiting { deals, confirms } => {
             let error = waiting(&plan, args, &deals, &confirms);

@@ -177,8 +177,8 @@ fn row(glance: &Glance, plan: &Plan, own: &str) -> Result<Row, CommandError> {
         "complete, files written"
     } else if has(Marker::Complete) {
         "complete, files not written yet"
-    } else if has(Marker::Fault) {
-        "stopped: misbehaviour is proved"
+    } else if has(Marker::Ended) {
+        "stopped: it cannot become complete (`conclave run` says why)"
     } else if has(Marker::Abandoned) {
         "ended here: you abandoned it or complained"
     } else if operators
@@ -195,7 +195,7 @@ fn row(glance: &Glance, plan: &Plan, own: &str) -> Result<Row, CommandError> {
     };
     let next = if has(Marker::Artifacts) {
         "nothing; keep the record, and your shares".to_owned()
-    } else if has(Marker::Fault) || has(Marker::Abandoned) || state == "stopped: abandoned" {
+    } else if has(Marker::Ended) || has(Marker::Abandoned) || state == "stopped: abandoned" {
         "nothing more can be done in this ceremony; a new plan is needed".to_owned()
     } else {
         "conclave run PLAN --via FOLDER, when the messages come back".to_owned()

@@ -1,7 +1,8 @@
 //! How a ceremony that cannot become complete is told, and the evidence kept.
 
+use super::Context;
 use super::error::{CommandError, Kind};
-use crate::ceremony::evidence::Evidence;
+use crate::ceremony::evidence::{Collision, Evidence, EvidenceError, Fault};
 use crate::ceremony::plan::Plan;
 use crate::ceremony::step::Stop;
 use crate::hash::{Hasher, Tag};
@@ -18,39 +19,77 @@ pub(super) fn names(plan: &Plan, indices: &[Index]) -> String {
     indices.iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
-/// Keeps the evidence in the home; returns what to tell, and where the evidence lies.
+/// What was found, in sentences, and the evidence files that show it.
+struct Kept {
+    sentences: Vec<String>,
+    files: Vec<String>,
+}
+
+/// Keeps the evidence in the home.
+fn keep(
+    home: &Home,
+    plan: &Plan,
+    seat: &Seat<'_>,
+    faults: &[Fault],
+    collisions: &[Collision],
+) -> Result<Kept, CommandError> {
+    let mut found = Vec::new();
+    for fault in faults {
+        let text = format!("{}: {}", names(plan, &[fault.accused]), fault.kind);
+        let word = format!("{}-{}", fault.accused, fault.kind.word());
+        found.push((vec![fault.accused], text, word, &fault.proof));
+    }
+    for collision in collisions {
+        let text = format!("{}; this proves nobody wrong", collision.what);
+        let word = "collision".to_owned();
+        found.push((collision.dealers.clone(), text, word, &collision.proof));
+    }
+    let (mut sentences, mut files) = (Vec::new(), Vec::new());
+    for (accused, text, word, proof) in found {
+        match Evidence::collect(plan, accused, text.clone(), proof, seat.messages()) {
+            Ok(bytes) => {
+                // Named by its content: another proof of the same is another file, no conflict.
+                let content = Hasher::new(Tag::EVIDENCE).bytes(&bytes).finish().short();
+                let file = format!("ceremonies/{}/evidence/{word}-{content}.json", plan.cid());
+                home.put_public(&file, &bytes)?;
+                files.push(home.path(&file)?.display().to_string());
+                sentences.push(text);
+            }
+            Err(error @ EvidenceError::TooLarge) => sentences.push(format!("{text} ({error})")),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(Kept { sentences, files })
+}
+
+/// Warns of misbehaviour beside a complete ceremony and keeps the evidence; returns its files.
+pub(super) fn beside(
+    cx: &mut Context,
+    home: &Home,
+    plan: &Plan,
+    seat: &Seat<'_>,
+    faults: &[Fault],
+) -> Result<Vec<String>, CommandError> {
+    let kept = keep(home, plan, seat, faults, &[])?;
+    for sentence in &kept.sentences {
+        cx.ui.warn(format!(
+            "proved beside the complete ceremony, which it does not undo: {sentence}"
+        ));
+    }
+    for file in &kept.files {
+        cx.ui.warn(format!("the evidence: conclave audit {file}"));
+    }
+    Ok(kept.files)
+}
+
+/// Says why a ceremony cannot become complete, and keeps the evidence; returns its files.
 pub(super) fn explain(
     home: &Home,
     plan: &Plan,
     seat: &Seat<'_>,
     stop: &Stop,
 ) -> Result<(CommandError, Vec<String>), CommandError> {
-    let mut found = Vec::new();
-    for fault in &stop.faults {
-        let text = format!("{}: {}", names(plan, &[fault.accused]), fault.kind);
-        let word = format!("{}-{}", fault.accused, fault.kind.word());
-        found.push((vec![fault.accused], text, word, &fault.proof));
-    }
-    for collision in &stop.collisions {
-        let text = format!("{}; this proves nobody wrong", collision.what);
-        found.push((
-            collision.dealers.clone(),
-            text,
-            "collision".to_owned(),
-            &collision.proof,
-        ));
-    }
-    let mut evidence = Vec::new();
-    let mut causes = Vec::new();
-    for (accused, text, word, proof) in found {
-        let bytes = Evidence::collect(plan, accused, text.clone(), proof, seat.messages())?;
-        // Named by its content: another proof of the same thing is another file, never a conflict.
-        let content = Hasher::new(Tag::EVIDENCE).bytes(&bytes).finish().short();
-        let file = format!("ceremonies/{}/evidence/{word}-{content}.json", plan.cid());
-        home.put_public(&file, &bytes)?;
-        evidence.push(home.path(&file)?.display().to_string());
-        causes.push(text);
-    }
+    let kept = keep(home, plan, seat, &stop.faults, &stop.collisions)?;
     let (kind, message) = if !stop.faults.is_empty() {
         let mut accused: Vec<Index> = stop.faults.iter().map(|fault| fault.accused).collect();
         accused.sort_unstable();
@@ -77,14 +116,14 @@ pub(super) fn explain(
         )
     };
     let mut error = CommandError::new(kind, message);
-    for cause in causes {
-        error = error.cause(cause);
+    for sentence in kept.sentences {
+        error = error.cause(sentence);
     }
-    for file in &evidence {
+    for file in &kept.files {
         error = error.hint(format!(
             "show it to the others; anyone can check it: conclave audit {file}"
         ));
     }
     let error = error.hint("the organiser makes a new plan with `conclave plan new`; cards that were not used up may stand in it again");
-    Ok((error, evidence))
+    Ok((error, kept.files))
 }

@@ -118,6 +118,16 @@ pub enum CourierError {
     Board(#[from] BoardError),
 }
 
+impl CourierError {
+    /// What was moved before it failed, if the other side was reached.
+    pub fn moved(&self) -> Option<&Moved> {
+        match self {
+            Self::Undelivered { moved, .. } => Some(moved),
+            Self::Unreachable { .. } | Self::Board(_) => None,
+        }
+    }
+}
+
 /// A way for messages to travel.
 pub trait Courier {
     /// What people call it, with its address: `folder /media/stick`.

@@ -23,6 +23,9 @@ pub use error::{DiskError, Kind};
 /// The most entries that [`Disk::list`] returns; a directory with more is refused.
 pub const MAX_ENTRIES: usize = 100_000;
 
+const LOCK_TRIES: u32 = 10;
+const LOCK_PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
+
 const TEMPORARY_PREFIX: &str = ".tmp-";
 const TEMPORARY_SUFFIX: &str = "-conclave";
 
@@ -293,11 +296,15 @@ impl Disk for RealDisk {
         let file = options
             .open(path)
             .map_err(|error| explain("lock", path, &error))?;
-        match file.try_lock() {
-            Ok(()) => Ok(DiskLock { _file: file }),
-            Err(TryLockError::WouldBlock) => Err(DiskError::Locked(path.to_owned())),
-            Err(TryLockError::Error(error)) => Err(explain("lock", path, &error)),
+        // A process that was just killed may hold it for a moment more.
+        for _ in 0..LOCK_TRIES {
+            match file.try_lock() {
+                Ok(()) => return Ok(DiskLock { _file: file }),
+                Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
+                Err(TryLockError::Error(error)) => return Err(explain("lock", path, &error)),
+            }
         }
+        Err(DiskError::Locked(path.to_owned()))
     }
 
     fn clean_temporaries(&self, directory: &Path) -> Result<(), DiskError> {

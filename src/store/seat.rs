@@ -336,7 +336,7 @@ pub fn spend_if_done(home: &Home, plan: &Plan) -> Result<bool, SeatError> {
             continue;
         }
         done |= has(&cid, Marker::Artifacts)?;
-        let closed = [Marker::Confirmed, Marker::Abandoned, Marker::Fault]
+        let closed = [Marker::Confirmed, Marker::Abandoned, Marker::Ended]
             .into_iter()
             .map(|marker| has(&cid, marker))
             .collect::<Result<Vec<_>, _>>()?;

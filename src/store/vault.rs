@@ -68,8 +68,8 @@ pub enum Marker {
     Confirmed,
     /// This operator abandoned or complained. Excludes [`Marker::Confirmed`].
     Abandoned,
-    /// Proof of a fault is held.
-    Fault,
+    /// It is proved that the ceremony cannot become complete: by a fault, or by a collision.
+    Ended,
     /// The ceremony is complete.
     Complete,
     /// The artifacts were written and read back.
@@ -83,7 +83,7 @@ impl Marker {
         Marker::Shares,
         Marker::Confirmed,
         Marker::Abandoned,
-        Marker::Fault,
+        Marker::Ended,
         Marker::Complete,
         Marker::Artifacts,
     ];
@@ -95,7 +95,7 @@ impl Marker {
             Marker::Shares => "shares",
             Marker::Confirmed => "confirmed",
             Marker::Abandoned => "abandoned",
-            Marker::Fault => "fault",
+            Marker::Ended => "ended",
             Marker::Complete => "complete",
             Marker::Artifacts => "artifacts",
         }

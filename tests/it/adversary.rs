@@ -2,19 +2,27 @@
 //! and nobody finishes what others cannot.
 
 use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
 
 use conclave::audit::Conclusion;
 use conclave::ceremony::Unobserved;
 use conclave::ceremony::evidence::Evidence;
+use conclave::courier::Courier;
+use conclave::courier::folder::FolderCourier;
+use conclave::crypto::identity::IdentityKey;
 use conclave::driver::Standing;
-use conclave::hash::Digest;
+use conclave::hash::{Digest, Hasher, Tag};
+use conclave::json::{Hex, canonical_value};
+use conclave::secret::Secret;
+use conclave::store::disk::{Disk, RealDisk};
 use conclave::store::seat::BoardMessages;
-use conclave::wire::envelope::{Kind, Place};
+use conclave::wire::envelope::{Envelope, Kind, Place};
 use proptest::prelude::*;
 use serde_json::json;
 
 use crate::harness::faults::Misdeed::*;
-use crate::harness::faults::{Faults, Misdeed, Played, Table, accused, faults};
+use crate::harness::faults::{Faults, Misdeed, Played, Table, accused, faults, secrets};
 use crate::harness::forgery::{INFINITY, OFF_CURVE, OFF_SUBGROUP};
 use crate::harness::homes::Group;
 
@@ -47,7 +55,7 @@ fn all_complete(table: &Table, played: &Played) -> Vec<u8> {
     let report = table.audit(&table.group.stick);
     let expected = report.outcome.unwrap();
     for (operator, ran) in played {
-        let Standing::Complete(outcome) = &ran.standing else {
+        let Standing::Complete { outcome, .. } = &ran.standing else {
             panic!("operator {operator}: {:?}", ran.standing);
         };
         assert_eq!(outcome.to_bytes().unwrap(), expected);
@@ -305,13 +313,7 @@ fn a_split_view_is_shown_by_the_confirms() {
     }
 }
 
-fn copy(
-    table: &Table,
-    from: &std::path::Path,
-    to: &std::path::Path,
-    which: impl Fn(Kind) -> bool,
-    but: &[u64],
-) {
+fn copy(table: &Table, from: &Path, to: &Path, which: impl Fn(Kind) -> bool, but: &[u64]) {
     let (from, to) = (table.board(from), table.board(to));
     for (name, message) in table.messages(&from) {
         if which(message.kind()) && !but.contains(&message.sender().get()) {
@@ -331,7 +333,7 @@ fn rubbish_on_the_stick_stops_nobody() {
     board.put("1-deal-1-alice.json", other.bytes()).unwrap();
     let cid = *table.group.plan.cid();
     let identity = &stranger.cheaters[&0].identity;
-    let forged = conclave::wire::envelope::Envelope::sign(
+    let forged = Envelope::sign(
         identity,
         cid,
         Kind::Deal,
@@ -380,11 +382,15 @@ fn a_valid_confirm_counts_however_many_others_its_sender_signed() {
     assert!(matches!(ran.standing, Standing::Stopped(_)));
     table.say(&valid, &group);
     table.say(&valid, &folder);
-    let Standing::Complete(alone) = table.run_over(1, &table.group.stick).standing else {
+    let Standing::Complete { outcome: alone, .. } = table.run_over(1, &table.group.stick).standing
+    else {
         panic!("the truth alone")
     };
     for _ in 0..2 {
-        let Standing::Complete(flooded) = table.run_over(0, &flood).standing else {
+        let Standing::Complete {
+            outcome: flooded, ..
+        } = table.run_over(0, &flood).standing
+        else {
             panic!("the truth after lies")
         };
         assert_eq!(alone, flooded);
@@ -442,25 +448,17 @@ fn a_plan_with_another_card_of_ours_or_none_is_refused() {
     let group = Group::new(directory.path(), 3, 1);
     let strange = Group::new(&directory.path().join("strange"), 3, 1);
     // A card with alice's identity that her home did not make.
-    let home = group.members[0]
-        .open(std::sync::Arc::new(conclave::store::disk::RealDisk))
-        .unwrap();
-    let identity =
-        conclave::crypto::identity::IdentityKey::from_seed(&home.identity_seed().unwrap());
+    let home = group.members[0].open(Arc::new(RealDisk)).unwrap();
+    let identity = IdentityKey::from_seed(&home.identity_seed().unwrap());
     drop(home);
     let name = group.members[0].card.name().clone();
-    let card = conclave::wire::card::VerifiedCard::make(
-        &identity,
-        name,
-        &crate::harness::homes::secret(9),
-    )
-    .unwrap();
+    let card =
+        conclave::wire::card::VerifiedCard::make(&identity, name, &Secret::new([9; 32])).unwrap();
     let mut value = group.plan.value().clone();
     value["roster"][0]["card"] = card.value().clone();
     let plan = conclave::ceremony::plan::Plan::from_value(value).unwrap();
     let group = Group { plan, ..group };
-    let disk: std::sync::Arc<dyn conclave::store::disk::Disk> =
-        std::sync::Arc::new(conclave::store::disk::RealDisk);
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
     let refused = group.run_on(&disk, 0).unwrap_err();
     assert!(refused.contains("did not make"), "{refused}");
     let group = Group {
@@ -538,7 +536,7 @@ proptest! {
             }
             table.check_evidence(*operator, faults_of(ran));
             outcomes.insert(match &ran.standing {
-                Standing::Complete(outcome) => Some(outcome.to_bytes().unwrap()),
+                Standing::Complete { outcome, .. } => Some(outcome.to_bytes().unwrap()),
                 _ => None,
             });
         }
@@ -553,4 +551,84 @@ proptest! {
 
 fn faults_of(ran: &conclave::driver::Ran) -> &[conclave::ceremony::evidence::Fault] {
     faults(ran)
+}
+
+/// Signs as RFC 8032 does, but with another nonce: anyone can with their own key.
+fn signs_again(identity: &IdentityKey, header: &serde_json::Value) -> Hex<64> {
+    use curve25519_dalek::{
+        constants::ED25519_BASEPOINT_TABLE, scalar::Scalar, scalar::clamp_integer,
+    };
+    use sha2::{Digest as _, Sha512};
+    let message = canonical_value(header).unwrap();
+    let message = Hasher::new(Tag::ENVELOPE_SIGNATURE)
+        .bytes(&message)
+        .finish();
+    let wide = |parts: &[&[u8]]| {
+        let mut hash = Sha512::new();
+        parts.iter().for_each(|part| hash.update(part));
+        Scalar::from_bytes_mod_order_wide(&hash.finalize().into())
+    };
+    let secret: [u8; 64] = identity.expose_seed(|seed| Sha512::digest(seed).into());
+    let secret = Scalar::from_bytes_mod_order(clamp_integer(secret[..32].try_into().unwrap()));
+    let nonce = wide(&[b"another nonce", message.as_bytes()]);
+    let point = (&nonce * ED25519_BASEPOINT_TABLE).compress().to_bytes();
+    let public = *identity.public().as_bytes();
+    let response = nonce + wide(&[&point, &public, message.as_bytes()]) * secret;
+    let mut signature = [0; 64];
+    signature[..32].copy_from_slice(&point);
+    signature[32..].copy_from_slice(response.as_bytes());
+    Hex(signature)
+}
+
+/// A dealer signs its one deal twice; an operator restored to before its confirm meets the second
+/// signature and confirms the same again in other bytes. It has said nothing else.
+#[test]
+fn a_dealer_that_signs_twice_makes_no_equivocator() {
+    let table = Table::new(4, Faults::new());
+    all_complete(&table, &table.play());
+    let board = table.board(&table.group.stick);
+    let messages = table.messages(&board);
+    let of = |index: u64, kind| {
+        let found = messages
+            .iter()
+            .find(|(_, message)| message.sender().get() == index && message.kind() == kind);
+        found.unwrap().1.clone()
+    };
+    let deal: serde_json::Value = serde_json::from_slice(of(2, Kind::Deal).bytes()).unwrap();
+    let again = signs_again(&secrets(&table.group, 1).identity, &deal["header"]);
+    let mut payload = of(1, Kind::Confirm).payload().clone();
+    payload["deals"][1]["signature"] = json!(again);
+    let identity = secrets(&table.group, 0).identity;
+    let cid = *table.group.plan.cid();
+    let sign =
+        |payload| Envelope::sign(&identity, cid, Kind::Confirm, Place::Confirm, payload).unwrap();
+    let second = sign(payload.clone());
+    board.put("second.json", second.bytes()).unwrap();
+    let report = table.audit(&table.group.stick);
+    assert_eq!(report.conclusion(), Conclusion::Complete, "{report:?}");
+    assert!(report.noise.is_empty() && report.messages == 9);
+    // With any other difference it has.
+    payload["transcript"] = json!(Digest::from_bytes([1; 32]));
+    board.put("third.json", sign(payload).bytes()).unwrap();
+    let report = table.audit(&table.group.stick);
+    assert!(
+        accused(&report.examination.faults).contains(&(1, "equivocation")),
+        "{report:?}"
+    );
+}
+
+#[test]
+fn a_courier_that_is_away_keeps_nobody_from_the_others() {
+    let table = Table::new(4, Faults::new());
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let home = table.group.members[0].open(disk.clone()).unwrap();
+    let nowhere = table.group.stick.join("nowhere");
+    let courier =
+        |path: &Path| Box::new(FolderCourier::new(disk.clone(), path)) as Box<dyn Courier>;
+    let mut couriers = vec![courier(&nowhere), courier(&table.group.stick)];
+    let ran = table.group.run_with(&home, &mut couriers).unwrap();
+    assert_eq!((ran.moved.sent, ran.undelivered.len()), (1, 1));
+    assert!(ran.undelivered[0].to_string().contains("nowhere"));
+    let alone = table.group.run_with(&home, &mut [courier(&nowhere)]);
+    assert!(alone.unwrap_err().to_string().contains("nothing was lost"));
 }

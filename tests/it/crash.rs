@@ -36,7 +36,7 @@ fn record() -> Recorded {
         copy_tree(&group.members[0].root, &state.path().join("home"));
         copy_tree(&group.stick, &state.path().join("stick"));
         states.push(state);
-        if let Standing::Complete(found) = group.run(0).standing {
+        if let Standing::Complete { outcome: found, .. } = group.run(0).standing {
             outcome = Some(found.to_bytes().unwrap());
         }
         for other in (1..4).filter(|_| run < 2) {
@@ -104,7 +104,9 @@ impl Recorded {
         assert!(kinds.contains(&Kind::Deal));
         assert_eq!(kinds.contains(&Kind::Confirm), run > 0);
         match ran.standing {
-            Standing::Complete(outcome) => assert_eq!(outcome.to_bytes().unwrap(), self.outcome),
+            Standing::Complete { outcome, .. } => {
+                assert_eq!(outcome.to_bytes().unwrap(), self.outcome)
+            }
             Standing::Waiting { .. } => assert!(run < 2),
             Standing::Stopped(stop) => panic!("{stop:?}"),
         }
@@ -243,7 +245,7 @@ fn a_restored_home_says_the_same_again() {
     for run in [0, 1] {
         recorded.restore_home(run);
         let ran = group.run(0);
-        let Standing::Complete(outcome) = ran.standing else {
+        let Standing::Complete { outcome, .. } = ran.standing else {
             panic!("{:?}", ran.standing)
         };
         assert_eq!(outcome.to_bytes().unwrap(), recorded.outcome);
@@ -328,7 +330,7 @@ fn what_a_stolen_identity_says_later_takes_no_outcome_away() {
         table.say(&envelope, &board);
         for _ in 0..2 {
             let ran = table.run_over(0, &table.group.stick);
-            let Standing::Complete(outcome) = ran.standing else {
+            let Standing::Complete { outcome, .. } = ran.standing else {
                 panic!("{:?}", ran.standing)
             };
             assert_eq!(outcome.to_bytes().unwrap(), recorded.outcome);

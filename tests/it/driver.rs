@@ -27,7 +27,7 @@ fn four_operators_reach_one_outcome_in_two_rounds() {
     );
     let mut outcomes = Vec::new();
     for operator in [0, 1, 2, 0, 1, 3] {
-        if let Standing::Complete(outcome) = group.run(operator).standing {
+        if let Standing::Complete { outcome, .. } = group.run(operator).standing {
             outcomes.push(outcome.to_bytes().unwrap());
         }
     }

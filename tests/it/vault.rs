@@ -71,7 +71,7 @@ fn markers_are_made_once_and_exclude_each_other() {
     assert_eq!(vault.ceremonies().unwrap(), [other, CID]);
     assert!(matches!(
         vault
-            .mark(&CID, Marker::Fault, &vec![0; (1 << 20) + 1])
+            .mark(&CID, Marker::Ended, &vec![0; (1 << 20) + 1])
             .unwrap_err(),
         VaultError::TooLarge { .. }
     ));

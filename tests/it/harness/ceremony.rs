@@ -215,7 +215,7 @@ fn turn(plan: &Plan, player: &mut Player, board: &mut Board) -> Option<Outcome> 
                 }
             }
             Step::StoreShares(shares) => player.memory.shares = Some(*shares),
-            Step::Complete(outcome) => return Some(*outcome),
+            Step::Complete { outcome, .. } => return Some(*outcome),
             Step::Wait { .. } => return None,
             Step::Stop(stop) => panic!("the ceremony stops: {stop:?}"),
         }

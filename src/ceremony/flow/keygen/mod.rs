@@ -20,10 +20,10 @@ use crate::hash::Digest;
 use crate::json::{self, Hex};
 use crate::protocol::Params;
 use crate::protocol::complaint::{self, ComplaintPayload, FalseComplaint, Judgement};
-use crate::protocol::confirm::{Partials, SeenDeal};
+use crate::protocol::confirm::{ConfirmPayload, Partials, SeenDeal};
 use crate::protocol::deal::{self, Aggregate, CheckedDeal, DealFault, DealPayload};
 use crate::wire::board::{Board, Entry};
-use crate::wire::envelope::{Envelope, Place};
+use crate::wire::envelope::{Envelope, Kind, Place};
 use crate::wire::roster::Index;
 
 /// A message on the board of a session.
@@ -146,21 +146,46 @@ impl<'a> Keygen<'a> {
     }
 
     /// Two different messages of one sender in one place.
-    pub fn equivocations(&self) -> Vec<Fault> {
-        self.board
-            .equivocations()
-            .into_iter()
-            .map(|equivocation| Fault {
-                accused: equivocation.sender,
-                kind: FaultKind::Equivocation(equivocation.place.round()),
-                proof: equivocation
-                    .entries
-                    .iter()
-                    .take(2)
-                    .map(|entry| entry.id.id.clone())
-                    .collect(),
-            })
-            .collect()
+    ///
+    /// Confirms that differ in the dealers' signatures only say the same: a dealer can sign one deal
+    /// twice, and an operator restored to before its confirm may meet the other signature. That must
+    /// not make an equivocator of it.
+    pub fn equivocations(&self) -> Result<Vec<Fault>, SessionError> {
+        let mut faults = Vec::new();
+        for equivocation in self.board.equivocations() {
+            let mut said: Vec<(Option<ConfirmPayload>, &Message)> = Vec::new();
+            for entry in equivocation.entries {
+                let says = self.unsigned_confirm(entry)?;
+                let known = |(other, _): &(Option<ConfirmPayload>, &Message)| {
+                    says.is_some() && *other == says
+                };
+                if !said.iter().any(known) {
+                    said.push((says, entry));
+                }
+            }
+            if let [(_, first), (_, second), ..] = said.as_slice() {
+                faults.push(Fault {
+                    accused: equivocation.sender,
+                    kind: FaultKind::Equivocation(equivocation.place.round()),
+                    proof: vec![first.id.id.clone(), second.id.id.clone()],
+                });
+            }
+        }
+        Ok(faults)
+    }
+
+    /// What a confirm says, without the signatures that it shows; nothing for other messages.
+    fn unsigned_confirm(&self, message: &Message) -> Result<Option<ConfirmPayload>, SessionError> {
+        if message.kind != Kind::Confirm {
+            return Ok(None);
+        }
+        let payload = self.payload::<ConfirmPayload>(message)?.ok();
+        Ok(payload.map(|mut payload| {
+            for seen in &mut payload.deals {
+                seen.signature = Hex([0; 64]);
+            }
+            payload
+        }))
     }
 
     /// Checks every deal that is there on its own, and whether two dealers' deals share a key.

@@ -62,7 +62,7 @@ impl<'a> Operator<'a> {
             Err(conflict @ SessionError::Conflict { .. }) => {
                 let step = self.memory.shares.as_ref().map(|own| self.finish(own));
                 return match step.transpose()? {
-                    Some(step @ Step::Complete(_)) => Ok(step),
+                    Some(step @ Step::Complete { .. }) => Ok(step),
                     _ => Err(conflict),
                 };
             }
@@ -120,7 +120,7 @@ impl<'a> Operator<'a> {
         let keygen = &self.keygen;
         let (complaints, _) = keygen.complaints()?;
         let mut stop = Stop {
-            faults: keygen.equivocations(),
+            faults: keygen.equivocations()?,
             collisions: Vec::new(),
             abandoned: keygen.abandoned(),
         };
@@ -224,19 +224,22 @@ impl<'a> Operator<'a> {
     /// Our shares are stored and our confirm has left.
     fn finish(&self, own: &OwnShares) -> Result<Step, SessionError> {
         let (result, faults) = self.keygen.finalise(&dealt(own), Some(self.seed))?;
-        let missing = match result {
-            Finalised::Complete(outcome) => return Ok(Step::Complete(outcome)),
-            Finalised::Missing(missing) => missing,
-            Finalised::Faulty(_) => Vec::new(),
-        };
         let mut stop = Stop {
             faults,
             collisions: Vec::new(),
             abandoned: self.keygen.abandoned(),
         };
-        stop.add_faults(self.keygen.equivocations());
+        stop.add_faults(self.keygen.equivocations()?);
         let (complaints, _) = self.keygen.complaints()?;
         stop.add_faults(complaints);
+        let missing = match result {
+            Finalised::Complete(outcome) => {
+                let faults = stop.faults;
+                return Ok(Step::Complete { outcome, faults });
+            }
+            Finalised::Missing(missing) => missing,
+            Finalised::Faulty(_) => Vec::new(),
+        };
         Ok(stop.or_wait(Vec::new(), missing))
     }
 

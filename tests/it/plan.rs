@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 use conclave::ceremony::plan::{Draft, Plan, RehearsalSize, Validator, Warning};
 use conclave::crypto::identity::IdentityKey;
+use conclave::ethereum::amount::Gwei;
+use conclave::ethereum::withdrawal::CredentialsKind;
 use conclave::json::{self, Text};
 use conclave::protocol::deal;
 use conclave::secret::Secret;
@@ -303,4 +305,14 @@ fn what_a_file_says_reaches_no_terminal_unescaped() {
     plan[format!("\u{1b}[2J{}", "x".repeat(5000))] = json!(1);
     let error = Plan::from_value(plan).unwrap_err().to_string();
     assert!(!error.contains('\u{1b}') && error.len() < 1000, "{error}");
+}
+
+/// A plan's values are short where it lists many amounts; what was checked must be readable again.
+#[test]
+fn many_instalments_are_read_back_from_canonical_bytes() {
+    let mut validator = validator();
+    validator.credentials = CredentialsKind::Compounding;
+    validator.deposits = (1..=32).map(|eth| Gwei(eth * 1_000_000_000)).collect();
+    let plan = Plan::draft(drafted(4, vec![validator; 400])).unwrap();
+    assert_eq!(Plan::parse(plan.bytes()).unwrap().cid(), plan.cid());
 }

@@ -35,8 +35,8 @@ use crate::json::{JsonError, Text};
 use crate::secret::{Passphrase, PassphraseError};
 use crate::store::disk::{Access, Disk, DiskError};
 use crate::store::home::{Home, HomeError};
-use crate::store::seat::{Seat, SeatError};
-use crate::store::vault::{Marker, Vault, VaultError};
+use crate::store::seat::{self, Seat, SeatError};
+use crate::store::vault::{Marker, VaultError};
 use crate::store::wrap::{Unlock, Wrap};
 use crate::wire::card::{CardError, VerifiedCard, ceremony_secret};
 use crate::wire::roster::{Index, IndexError, Roster};
@@ -357,7 +357,7 @@ fn play(
             if outcomes.contains_key(&player.index) {
                 continue;
             }
-            Vault::new(&player.home).mark(plan.cid(), Marker::Accepted, b"")?;
+            seat::accept(&player.home, plan)?;
             let mut seat = Seat::open(&player.home, plan)?;
             let mut couriers: Vec<Box<dyn Courier>> =
                 vec![Box::new(FolderCourier::new(world.disk.clone(), stick))];

@@ -283,8 +283,7 @@ impl From<SeatError> for CommandError {
             .hint("`conclave card --name NAME` makes a new card"),
             SeatError::Shares(_)
             | SeatError::OtherShares(_)
-            | SeatError::Own { .. }
-            | SeatError::Plan(_) => plain,
+            | SeatError::Own { .. } => plain,
         }
     }
 }

@@ -19,7 +19,7 @@ use crate::ethereum::keystore::KdfChoice;
 use crate::hash::Digest;
 use crate::secret::Passphrase;
 use crate::store::home::Home;
-use crate::store::seat::{Seat, own_card, spend_if_done};
+use crate::store::seat::{self, Seat, own_card, spend_if_done};
 use crate::store::vault::{Marker, Vault};
 use crate::wire::code::Code;
 use crate::wire::envelope;
@@ -230,8 +230,7 @@ fn accept(cx: &mut Context, args: &Args, home: &Home, plan: &Plan) -> Result<(),
     if typed != plan.code()? {
         return Err(refused("this is not the code of this plan: it was read from another plan, or misheard; nothing was sent".into()));
     }
-    vault.mark(plan.cid(), Marker::Accepted, b"")?;
-    Ok(())
+    Ok(seat::accept(home, plan)?)
 }
 
 /// Compares the plan's addresses with the operator's own list.

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use crate::ambient::{Randomness, RandomnessError};
-use crate::ceremony::plan::{MAX_PLAN_BYTES, Plan, PlanError};
+use crate::ceremony::plan::Plan;
 use crate::ceremony::session::{Registered, Session, label};
 use crate::ceremony::shares::{OwnShares, SharesError};
 use crate::ceremony::step::{Me, Memory, SessionError, Step};
@@ -69,9 +69,6 @@ pub enum SeatError {
     /// No randomness.
     #[error(transparent)]
     Randomness(#[from] RandomnessError),
-    /// A stored plan is damaged.
-    #[error("a stored plan is damaged: {0}")]
-    Plan(#[from] PlanError),
 }
 
 /// The messages of a ceremony's folder.
@@ -309,30 +306,23 @@ impl<'a> Seat<'a> {
     }
 }
 
+/// Records that the operator accepted the plan, with the card that it is open with from now on.
+pub fn accept(home: &Home, plan: &Plan) -> Result<(), SeatError> {
+    let key = own_card(home, plan)?.card.encryption_key().to_bytes();
+    Vault::new(home).mark(plan.cid(), Marker::Accepted, &key)?;
+    Ok(())
+}
+
 /// Destroys the secret of the plan's card when a ceremony with it is complete and read back and no
 /// accepted plan with it is still open. Returns whether it is gone.
 pub fn spend_if_done(home: &Home, plan: &Plan) -> Result<bool, SeatError> {
-    let card = &own_card(home, plan)?.card;
+    let key = own_card(home, plan)?.card.encryption_key().to_bytes();
     let vault = Vault::new(home);
     let has = |cid: &Digest, marker| vault.marker(cid, marker).map(|found| found.is_some());
     let mut done = false;
     for cid in vault.ceremonies()? {
-        if !has(&cid, Marker::Accepted)? {
-            continue;
-        }
-        let other = match home.get_public(
-            &format!("ceremonies/{cid}/board/plan.json"),
-            MAX_PLAN_BYTES as u64,
-        )? {
-            Some(bytes) => Plan::parse(&bytes)?,
-            // Accepted and killed before its folder was made: open.
-            None => return Ok(false),
-        };
-        if !other
-            .roster()
-            .iter()
-            .any(|operator| operator.card.bytes() == card.bytes())
-        {
+        // The mark names the card: what else is left of that ceremony does not matter.
+        if vault.marker(&cid, Marker::Accepted)?.as_deref() != Some(key.as_slice()) {
             continue;
         }
         done |= has(&cid, Marker::Artifacts)?;
@@ -345,7 +335,7 @@ pub fn spend_if_done(home: &Home, plan: &Plan) -> Result<bool, SeatError> {
         }
     }
     if done {
-        home.spend_card(&card.encryption_key().to_bytes())?;
+        home.spend_card(&key)?;
     }
     Ok(done)
 }

@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use conclave::audit::{Conclusion, audit};
 use conclave::ceremony::Unobserved;
+use conclave::ceremony::plan::Plan;
 use conclave::driver::Standing;
 use conclave::store::disk::{Disk, RealDisk};
 use conclave::store::folder::BoardFolder;
-use conclave::store::seat::BoardMessages;
+use conclave::store::home::Home;
+use conclave::store::seat::{self, BoardMessages, Seat, SeatError, own_card, spend_if_done};
+use conclave::store::vault::Marker;
 
-use crate::harness::homes::Group;
+use crate::harness::homes::{Group, draft, validator};
 
 #[test]
 fn four_operators_reach_one_outcome_in_two_rounds() {
@@ -63,4 +66,64 @@ fn four_operators_reach_one_outcome_in_two_rounds() {
     assert_eq!(report.outcome.as_deref(), Some(outcomes[0].as_slice()));
     let report = audit(&group.plan, &ids, &messages, Some(b"{}"), &Unobserved).unwrap();
     assert_eq!(report.conclusion(), Conclusion::Misbehaviour);
+}
+
+/// A card may stand in several plans. Its secret goes when one ceremony with it is complete and none
+/// with it is open, not before; then it opens no further plan.
+#[test]
+fn a_card_is_spent_when_its_last_open_plan_is_closed() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut group = Group::new(directory.path(), 3, 1);
+    let cards: Vec<_> = group
+        .members
+        .iter()
+        .map(|member| member.card.clone())
+        .collect();
+    let another =
+        || Plan::draft(draft(&cards.iter().collect::<Vec<_>>(), vec![validator()])).unwrap();
+    let first = group.plan.clone();
+    let second = another();
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let open = |group: &Group| group.members[0].open(disk.clone()).unwrap();
+    let has_secret = |home: &Home| {
+        let key = cards[0].encryption_key().to_bytes();
+        home.ceremony_secret(&key).unwrap().is_some()
+    };
+
+    seat::accept(&open(&group), &second).unwrap();
+    for operator in [0, 1, 2, 0, 1, 2] {
+        group.run(operator);
+    }
+    assert!(matches!(group.run(0).standing, Standing::Complete { .. }));
+    let home = open(&group);
+    assert!(
+        !spend_if_done(&home, &first).unwrap(),
+        "its files are not written"
+    );
+    Seat::open(&home, &first)
+        .unwrap()
+        .mark(Marker::Artifacts, b"")
+        .unwrap();
+    assert!(
+        !spend_if_done(&home, &first).unwrap(),
+        "the second plan is open"
+    );
+    assert!(has_secret(&home));
+
+    // The second is closed by leaving it; a folder that is lost does not keep the card alive.
+    let mut left = Seat::open(&home, &second).unwrap();
+    let envelope = left.session().abandon(left.me()).unwrap().unwrap();
+    left.keep_own(&envelope).unwrap();
+    std::fs::remove_dir_all(left.messages().0.path()).unwrap();
+    assert!(spend_if_done(&home, &first).unwrap());
+    assert!(!has_secret(&home));
+    let third = another();
+    assert!(matches!(own_card(&home, &third), Err(SeatError::SpentCard)));
+    drop(home);
+
+    // What was accepted goes on without the secret.
+    assert!(matches!(group.run(0).standing, Standing::Complete { .. }));
+    group.plan = third;
+    let refused = group.run_on(&disk, 0).unwrap_err();
+    assert!(refused.contains("is spent"), "{refused}");
 }

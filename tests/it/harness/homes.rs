@@ -18,8 +18,7 @@ use conclave::ethereum::withdrawal::CredentialsKind;
 use conclave::json::Text;
 use conclave::store::disk::{Disk, RealDisk};
 use conclave::store::home::Home;
-use conclave::store::seat::Seat;
-use conclave::store::vault::{Marker, Vault};
+use conclave::store::seat::{self, Seat};
 use conclave::store::wrap::{Unlock, Wrap};
 use conclave::wire::card::{VerifiedCard, ceremony_secret};
 use conclave::wire::roster::Index;
@@ -137,9 +136,7 @@ impl Group {
         home: &Home,
         couriers: &mut [Box<dyn Courier>],
     ) -> Result<Ran, DriverError> {
-        Vault::new(home)
-            .mark(self.plan.cid(), Marker::Accepted, b"")
-            .map_err(conclave::store::seat::SeatError::from)?;
+        seat::accept(home, &self.plan)?;
         let mut seat = Seat::open(home, &self.plan)?;
         driver::run(
             &mut seat,

@@ -17,7 +17,7 @@ use crate::wire::roster::Index;
 /// Where the owner of a board finds a message, and the signature that a confirm shows of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MessageRef {
-    /// The name that [`Messages::load`] takes.
+    /// The name that [`crate::ceremony::Messages::load`] takes.
     pub id: String,
     /// The sender's signature.
     pub signature: Signature,

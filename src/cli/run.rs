@@ -290,6 +290,29 @@ fn waiting(plan: &Plan, args: &Args, deals: &[Index], confirms: &[Index]) -> Com
     ))
 }
 
+/// Returns where this operator's files go, or went: twice the same keystores in two places would be
+/// an invitation to run them twice.
+fn directory(cx: &Context, args: &Args, home: &Home, plan: &Plan) -> Result<PathBuf, CommandError> {
+    if let Some(out) = &args.out {
+        return Ok(out.clone());
+    }
+    let Some(went) = Vault::new(home).marker(plan.cid(), Marker::Artifacts)? else {
+        let name = format!("{}-{}", plan.name().file_stem(), plan.cid().short());
+        return Ok(PathBuf::from(name));
+    };
+    let went = PathBuf::from(String::from_utf8_lossy(&went).into_owned());
+    if cx.disk.kind(&went)?.is_some() {
+        return Ok(went);
+    }
+    let text = format!(
+        "the ceremony is complete, and your files were written to {}, where they are no more",
+        went.display()
+    );
+    Err(CommandError::failed(text).hint(
+        "to write them again, name a directory with --out DIR; never run the same keystores twice",
+    ))
+}
+
 /// Writes the artifacts, or verifies those that stand.
 #[expect(
     clippy::too_many_arguments,
@@ -305,12 +328,7 @@ fn complete(
     passphrase: Option<&Passphrase>,
     report: &mut Report,
 ) -> Result<(), CommandError> {
-    let default = PathBuf::from(format!(
-        "{}-{}",
-        plan.name().file_stem(),
-        plan.cid().short()
-    ));
-    let directory = args.out.clone().unwrap_or(default);
+    let directory = directory(cx, args, home, plan)?;
     let kdf = match args.keystores {
         Some(format) => format.kdf(),
         None => Some(plan.keystores()),
@@ -335,10 +353,9 @@ fn complete(
     let written = artifacts::write(&disk, &directory, &request, &mut OsRandomness, &progress);
     progress.clear();
     let written = written?;
-    seat.mark(
-        Marker::Artifacts,
-        directory.display().to_string().as_bytes(),
-    )?;
+    // Without a current folder it stays relative: then it says at least which name.
+    let place = std::path::absolute(&directory).unwrap_or_else(|_| directory.clone());
+    seat.mark(Marker::Artifacts, place.display().to_string().as_bytes())?;
     spend_if_done(home, plan)?;
 
     let verb = if written.already {

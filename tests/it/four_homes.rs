@@ -305,6 +305,16 @@ fn from_nothing_to_deposit_data_and_keystores() {
     // Once more: verified, not written again; and the card is used up.
     let again = ceremony.run("alice", 0, &["verified"]);
     assert_eq!(again.stdout.lines().last().unwrap(), codes[0]);
+    // Without --out it knows where they went, from any folder; gone, they are not made again unasked.
+    let plan = desk.path("pool.plan.json").display().to_string();
+    let stick = desk.path("stick").display().to_string();
+    let ended = ceremony.by("bob", &["run", &plan, "--via", &stick]);
+    assert_eq!(ended.code, 0, "{ended:?}");
+    assert!(ended.stderr.contains("files-bob"), "{ended:?}");
+    fs::rename(desk.path("files-bob"), desk.path("client")).unwrap();
+    let gone = ceremony.by("bob", &["run", &plan, "--via", &stick]);
+    assert_eq!(gone.code, 1, "{gone:?}");
+    assert!(gone.stderr.contains("where they are no more"), "{gone:?}");
     let spent = fs::read_dir(desk.path("home-alice/cards"))
         .unwrap()
         .next()

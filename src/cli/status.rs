@@ -57,13 +57,23 @@ struct OperatorRow {
 pub(super) fn run(args: &Args, cx: &mut Context) -> Result<(), CommandError> {
     let root = cx.home_root()?;
     let own = crate::store::home::Home::public(&*cx.disk, &root)?.identity;
-    let chosen = match &args.ceremony {
-        Some(name) => vec![find(cx, &root, name)?],
-        None => glance(&cx.disk, &root)?
-            .into_iter()
-            .filter_map(|glance| open(glance).ok())
-            .collect(),
-    };
+    let mut chosen = Vec::new();
+    match &args.ceremony {
+        Some(name) => chosen.push(find(cx, &root, name)?),
+        None => {
+            for glance in glance(&cx.disk, &root)? {
+                let cid = glance.cid;
+                match open(glance) {
+                    Ok(found) => chosen.push(found),
+                    Err(error) => cx.ui.warn(format!(
+                        "ceremony {} cannot be read: {}",
+                        cid.short(),
+                        error.message()
+                    )),
+                }
+            }
+        }
+    }
     let mut rows = Vec::new();
     for (glance, plan) in chosen {
         rows.push(row(&glance, &plan, &own)?);
@@ -110,7 +120,10 @@ pub(super) fn find(cx: &Context, root: &Path, name: &str) -> Result<(Glance, Pla
     let by_file = cx.read_plan(Path::new(name)).ok().map(|plan| *plan.cid());
     let mut found = Vec::new();
     for glance in glance(&cx.disk, root)? {
-        let (glance, plan) = open(glance)?;
+        // One that cannot be read does not hide the others; `status` names it.
+        let Ok((glance, plan)) = open(glance) else {
+            continue;
+        };
         let matches = match by_file {
             Some(cid) => glance.cid == cid,
             None => glance.cid.to_string().starts_with(name) || plan.name().as_str() == name,
@@ -177,6 +190,8 @@ fn row(glance: &Glance, plan: &Plan, own: &str) -> Result<Row, CommandError> {
         "complete, files written"
     } else if has(Marker::Complete) {
         "complete, files not written yet"
+    } else if has(Marker::Ended) && has(Marker::Confirmed) {
+        "stopped and pending: you confirmed, so your shares are kept (`conclave run` says why)"
     } else if has(Marker::Ended) {
         "stopped: it cannot become complete (`conclave run` says why)"
     } else if has(Marker::Abandoned) {

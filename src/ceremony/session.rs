@@ -4,7 +4,7 @@
 //! the same board and memory it says the same, so that a crash anywhere costs nothing.
 
 use crate::ceremony::flow::keygen::operator::Operator;
-use crate::ceremony::flow::keygen::{Finalised, Keygen, Wrong};
+use crate::ceremony::flow::keygen::{Finalised, Keygen, Verified, Wrong};
 use crate::ceremony::plan::Plan;
 use crate::ceremony::shares::OwnShares;
 use crate::ceremony::step::{Examination, Me, Memory, MessageRef, SessionError, Step};
@@ -31,6 +31,7 @@ pub enum Registered {
 #[derive(Debug)]
 pub struct Session<'a> {
     plan: &'a Plan,
+    verified: Verified,
     params: Params,
     board: Board<MessageRef>,
 }
@@ -42,6 +43,7 @@ impl<'a> Session<'a> {
             plan,
             params: plan.params(),
             board: Board::new(),
+            verified: Verified::default(),
         }
     }
 
@@ -122,6 +124,7 @@ impl<'a> Session<'a> {
             plan: self.plan,
             params: self.params.clone(),
             board: self.board.clone(),
+            verified: Verified::default(),
         };
         trial.place(message, "")
     }
@@ -136,6 +139,7 @@ impl<'a> Session<'a> {
             plan: self.plan,
             params: &self.params,
             board: &self.board,
+            verified: &self.verified,
             messages,
             observer,
         }

@@ -14,8 +14,9 @@ use crate::json::encode_hex;
 /// Domain separation of the ciphersuite.
 const DST: &[u8] = b"BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_";
 
-/// Messages that one thread handles with one Miller loop.
-const GROUPS_PER_CHUNK: usize = 32;
+/// Messages that one thread handles with one Miller loop and one multi-scalar multiplication, at
+/// least and at most: the latter gains from size, and threads want work to share.
+const MESSAGES_PER_CHUNK: (usize, usize) = (32, 512);
 
 /// What a BLS key of a validator signs: a root that was computed here from a typed object, never one
 /// that came from outside.
@@ -96,9 +97,12 @@ pub fn verify_all(messages: &[Signed], seed: &[u8; 32]) -> bool {
         .iter()
         .map(|message| stream.weights(message.signatures.len()))
         .collect();
+    let shares = rayon::current_num_threads().saturating_mul(2).max(1);
+    let (least, most) = MESSAGES_PER_CHUNK;
+    let chunk = messages.len().div_ceil(shares).clamp(least, most);
     let parts: Option<Vec<(blst_fp12, G2Sum)>> = messages
-        .par_chunks(GROUPS_PER_CHUNK)
-        .zip(weights.par_chunks(GROUPS_PER_CHUNK))
+        .par_chunks(chunk)
+        .zip(weights.par_chunks(chunk))
         .map(|(messages, weights)| {
             let mut pairs = Vec::with_capacity(messages.len());
             let mut signatures = Vec::new();

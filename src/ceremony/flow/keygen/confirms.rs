@@ -86,17 +86,17 @@ impl<'a> Keygen<'a> {
             .collect();
         // Each turn but the last takes away at least one candidate, so this ends.
         loop {
-            let present: Vec<(usize, &Partials)> = candidates
+            let present: Vec<(usize, &(&Message, Partials))> = candidates
                 .iter()
                 .enumerate()
-                .filter_map(|(position, valid)| Some((position, &valid.first()?.1)))
+                .filter_map(|(position, valid)| Some((position, valid.first()?)))
                 .collect();
             let seed = seed
                 .copied()
                 .unwrap_or_else(|| *self.audit_seed(dealt, &candidates).as_bytes());
             let bad = if present.len() == candidates.len() {
                 let chosen: Vec<&Partials> =
-                    present.iter().map(|(_, partials)| *partials).collect();
+                    present.iter().map(|(_, (_, partials))| partials).collect();
                 let result = observed(self.observer, Stage::Finalise, || {
                     confirm::finalise(&dealt.sharing, &roots, &chosen, &seed)
                 })?;
@@ -111,9 +111,21 @@ impl<'a> Keygen<'a> {
                 }
             } else {
                 // Whoever is awaited need not be, for a bad partial to be named.
-                observed(self.observer, Stage::Finalise, || {
-                    confirm::check(&dealt.sharing, &roots, &present, &seed)
-                })?
+                let new: Vec<(usize, &Partials)> = present
+                    .iter()
+                    .filter(|(_, (message, _))| {
+                        !self.verified.has(dealt.transcript, message.message)
+                    })
+                    .map(|(position, (_, partials))| (*position, partials))
+                    .collect();
+                let bad = observed(self.observer, Stage::Finalise, || {
+                    confirm::check(&dealt.sharing, &roots, &new, &seed)
+                })?;
+                if bad.is_empty() {
+                    let good = present.iter().map(|(_, (message, _))| message.message);
+                    self.verified.add(dealt.transcript, good);
+                }
+                bad
             };
             if bad.is_empty() {
                 let result = if faults.is_empty() || !missing.is_empty() {

@@ -6,7 +6,8 @@
 mod confirms;
 pub mod operator;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::de::DeserializeOwned;
 
@@ -38,10 +39,34 @@ pub struct Keygen<'a> {
     pub params: &'a Params,
     /// The board.
     pub board: &'a Board<MessageRef>,
+    /// Confirms that were verified before.
+    pub verified: &'a Verified,
     /// The messages' bytes.
     pub messages: &'a dyn Messages,
     /// Who watches.
     pub observer: &'a dyn Observer,
+}
+
+/// The confirms whose partial signatures were verified while others were awaited, by transcript and
+/// message hash, which together name every byte of the check. Spares a session to do it again each
+/// time it is asked; what completes a ceremony is verified as a whole all the same.
+#[derive(Debug, Default)]
+pub struct Verified(Mutex<BTreeSet<(Digest, Digest)>>);
+
+impl Verified {
+    fn has(&self, transcript: Digest, message: Digest) -> bool {
+        self.lock().contains(&(transcript, message))
+    }
+
+    fn add(&self, transcript: Digest, messages: impl Iterator<Item = Digest>) {
+        self.lock()
+            .extend(messages.map(|message| (transcript, message)));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<(Digest, Digest)>> {
+        // Whoever panicked while holding it left a set of true statements.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// What all n deals together lead to.

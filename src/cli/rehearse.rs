@@ -52,10 +52,7 @@ pub(super) fn run(args: &Args, cx: &mut Context) -> Result<(), CommandError> {
     let clock = SystemClock::new();
     let out = match &args.out {
         Some(out) => out.clone(),
-        None => {
-            let stem = plan.name().file_stem();
-            PathBuf::from("rehearsals").join(format!("{stem}-{}", utc(clock.unix_seconds())))
-        }
+        None => vacant(cx, plan.name().file_stem(), clock.unix_seconds())?,
     };
     let keystores = match args.keystores {
         Some(format) => format.kdf(),
@@ -85,6 +82,20 @@ pub(super) fn run(args: &Args, cx: &mut Context) -> Result<(), CommandError> {
         out.display()
     ));
     Ok(())
+}
+
+/// Returns the first free name in `rehearsals`: two rehearsals may start within one second.
+fn vacant(cx: &Context, stem: String, seconds: u64) -> Result<PathBuf, CommandError> {
+    let first = PathBuf::from("rehearsals").join(format!("{stem}-{}", utc(seconds)));
+    let mut out = first.clone();
+    for suffix in 2..100 {
+        if cx.disk.kind(&out)?.is_none() {
+            break;
+        }
+        out.clone_from(&first);
+        out.as_mut_os_string().push(format!("-{suffix}"));
+    }
+    Ok(out)
 }
 
 fn tell(cx: &mut Context, report: &Report, keystores: bool) -> Result<(), CommandError> {

@@ -47,6 +47,8 @@ mod protocol;
 #[cfg(test)]
 mod record;
 #[cfg(test)]
+mod rehearse;
+#[cfg(test)]
 mod source;
 #[cfg(test)]
 mod vault;

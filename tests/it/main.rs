@@ -19,6 +19,8 @@ mod artifacts;
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
+mod cli_audit;
+#[cfg(test)]
 mod cli_files;
 #[cfg(test)]
 mod cli_plan;

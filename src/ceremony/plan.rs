@@ -1,7 +1,9 @@
 //! The plan: everything that a ceremony will do, said beforehand.
 //!
 //! A plan is JSON, at most 16 MiB, possibly pretty-printed; its hash over the canonical form of the
-//! generic value is the ceremony id. [`Plan::parse`] makes every check and reports all that is wrong.
+//! generic value is the ceremony id. [`Plan::parse`] makes every check. What is no plan at all (bad
+//! JSON, an unknown field, a wrong type, a bad network) is one problem; of a plan that can be read,
+//! all that is wrong is reported.
 
 mod checks;
 
@@ -217,7 +219,8 @@ fn is_false(flag: &bool) -> bool {
 }
 
 impl Plan {
-    /// Reads a plan and makes every check; reports all problems at once.
+    /// Reads a plan, at most [`MAX_PLAN_BYTES`], and makes every check; see the module for what is
+    /// reported at once.
     pub fn parse(bytes: &[u8]) -> Result<Self, PlanError> {
         let value = json::parse(bytes, MAX_PLAN_BYTES)
             .map_err(|error| problem(format!("the plan {error}")))?;

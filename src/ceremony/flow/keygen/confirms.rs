@@ -16,8 +16,9 @@ use crate::wire::envelope::{Header, Round};
 use crate::wire::roster::Index;
 
 impl<'a> Keygen<'a> {
-    /// The vectors of deals that all n operators name in a confirm each and that are on the board,
-    /// in dealer order. One at most, unless everyone equivocates.
+    /// The deals that all n operators name in a confirm each and that are on the board, in dealer
+    /// order. There is one such list at most, unless everyone equivocates; then the first by payload
+    /// hashes, so that everybody takes the same.
     pub fn confirmed_deals(&self) -> Result<Option<Vec<&'a Message>>, SessionError> {
         let mut named: BTreeMap<Vec<Digest>, Vec<Index>> = BTreeMap::new();
         for message in self.indices().flat_map(|index| self.board.confirms(index)) {

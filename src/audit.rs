@@ -11,6 +11,8 @@ use crate::ceremony::step::{Examination, SessionError};
 use crate::ceremony::{Messages, Observer};
 use crate::json::JsonError;
 
+pub mod deposits;
+
 /// What an audit found.
 #[derive(Debug)]
 pub struct Report {

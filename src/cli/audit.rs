@@ -57,12 +57,25 @@ pub(super) fn run(args: &Args, cx: &mut Context) -> Result<(), CommandError> {
 }
 
 fn whole_record(cx: &mut Context, args: &Args) -> Result<(), CommandError> {
+    let Audited { plan, report } = examine(cx, &args.record)?;
+    tell(cx, args, &plan, &report)?;
+    verdict(&report)
+}
+
+/// A record that was read and audited.
+pub(super) struct Audited {
+    pub(super) plan: Plan,
+    pub(super) report: Report,
+}
+
+/// Audits a record, a ceremony's directory on a stick, or the record of an operator's directory.
+pub(super) fn examine(cx: &mut Context, path: &Path) -> Result<Audited, CommandError> {
     // An operator's directory holds the record; people name either.
-    let inner = args.record.join(RECORD);
+    let inner = path.join(RECORD);
     let path = if cx.disk.kind(&inner)?.is_some() {
         &inner
     } else {
-        &args.record
+        path
     };
     let found = record::read_record(&Arc::clone(&cx.disk), path)?;
     let plan = Plan::parse(found.plan()).map_err(|error| CommandError::from(error).about(path))?;
@@ -78,8 +91,14 @@ fn whole_record(cx: &mut Context, args: &Args) -> Result<(), CommandError> {
         &progress,
     );
     progress.clear();
-    let report = report?;
-    tell(cx, args, &plan, &report)?;
+    Ok(Audited {
+        plan,
+        report: report?,
+    })
+}
+
+/// The end that an audited record comes to.
+pub(super) fn verdict(report: &Report) -> Result<(), CommandError> {
     match report.conclusion() {
         Conclusion::Complete => Ok(()),
         Conclusion::Incomplete => Err(CommandError::new(

@@ -8,6 +8,7 @@ use crate::artifacts::ArtifactError;
 use crate::artifacts::record::RecordError;
 use crate::audit::AuditError;
 use crate::ceremony::evidence::EvidenceError;
+use crate::ceremony::outcome::OutcomeCodeError;
 use crate::ceremony::plan::PlanError;
 use crate::ceremony::step::SessionError;
 use crate::courier::CourierError;
@@ -207,6 +208,15 @@ impl From<DepositFileError> for CommandError {
 impl From<CardError> for CommandError {
     fn from(error: CardError) -> Self {
         plain(&error)
+    }
+}
+
+impl From<OutcomeCodeError> for CommandError {
+    fn from(error: OutcomeCodeError) -> Self {
+        match error {
+            OutcomeCodeError::Json(error) => error.into(),
+            OutcomeCodeError::Code(error) => error.into(),
+        }
     }
 }
 

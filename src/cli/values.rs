@@ -109,6 +109,34 @@ pub(super) fn counted(count: usize, noun: &str) -> String {
     format!("{count} {noun}{plural}")
 }
 
+/// Ascending numbers as `1-4, 7`; a long list is cut.
+pub(super) fn ranges(numbers: &[usize]) -> String {
+    const LISTED: usize = 10;
+    let mut runs: Vec<(usize, usize)> = Vec::new();
+    for number in numbers {
+        match runs.last_mut() {
+            Some((_, last)) if last.checked_add(1) == Some(*number) => *last = *number,
+            Some((_, last)) if *last == *number => {}
+            _ => runs.push((*number, *number)),
+        }
+    }
+    let mut text: Vec<String> = runs
+        .iter()
+        .take(LISTED)
+        .map(|(first, last)| {
+            if first == last {
+                first.to_string()
+            } else {
+                format!("{first}-{last}")
+            }
+        })
+        .collect();
+    if runs.len() > LISTED {
+        text.push("…".to_owned());
+    }
+    text.join(", ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -151,6 +179,14 @@ mod tests {
         ] {
             assert!(amount(text, &ETHEREUM).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn numbers_are_listed_in_runs() {
+        assert_eq!(ranges(&[]), "");
+        assert_eq!(ranges(&[1, 2, 3, 3, 5, 7, 8]), "1-3, 5, 7-8");
+        let odd: Vec<usize> = (0..50).map(|n| n * 2).collect();
+        assert_eq!(ranges(&odd), "0, 2, 4, 6, 8, 10, 12, 14, 16, 18, …");
     }
 
     #[test]

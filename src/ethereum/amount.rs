@@ -6,7 +6,9 @@ use super::withdrawal::CredentialsKind;
 
 /// An amount in Gwei, the unit of the deposit contract and the consensus layer. (On Gnosis chains
 /// it counts 1/32 of a billionth GNO.)
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Gwei(pub u64);
 

@@ -13,9 +13,11 @@ use crate::json::Hex;
 
 mod check;
 mod foreign;
+mod totals;
 
-pub use check::{DepositFinding, DepositProblem, check_entries};
+pub use check::{DepositFinding, DepositProblem, Spot, check_entries, check_files};
 pub use foreign::{DepositFileError, ForeignEntry, MAX_BYTES, MAX_ENTRIES, parse_entries};
+pub use totals::{Totals, Withdrawals};
 
 /// What files say made them. Older launchpads refuse versions below 2.7.0; those of other tools that
 /// are no version of the Ethereum Foundation's tool carry this one too.

@@ -1,16 +1,9 @@
-//! The commands that check files of any tool.
-
-use std::collections::BTreeSet;
+//! `keystore check`, on files of any tool.
 
 use conclave::ambient::OsRandomness;
 use conclave::crypto::bls;
 use conclave::crypto::scalar::Scalar;
-use conclave::ethereum::address::Address;
-use conclave::ethereum::amount::Gwei;
-use conclave::ethereum::deposit::{DepositData, DepositEntry, DepositMessage, write_entries};
 use conclave::ethereum::keystore::{KdfChoice, Keystore};
-use conclave::ethereum::network::{Network, NetworkSpec};
-use conclave::ethereum::withdrawal::{CredentialsKind, WithdrawalCredentials};
 use conclave::json::encode_hex;
 use conclave::secret::Passphrase;
 use serde_json::{Value, json};
@@ -138,102 +131,4 @@ fn keystores_are_opened_and_compared_with_their_keys() {
             .contains("absent: FAILED: absent does not exist\n"),
         "{ended:?}"
     );
-}
-
-fn entry(secret: u64, amount: u64, network: &NetworkSpec) -> DepositEntry {
-    let secret = Scalar::from_u64(secret);
-    let message = DepositMessage {
-        pubkey: bls::public_key(&secret).unwrap().to_bytes(),
-        credentials: WithdrawalCredentials::new(CredentialsKind::Eth1, Address([7; 20])),
-        amount: Gwei(amount),
-    };
-    let root = message.signing_root(network.fork_version());
-    let signature = bls::sign(&secret, &root).unwrap().to_bytes();
-    DepositEntry::new(&DepositData { message, signature }, network)
-}
-
-#[test]
-fn deposit_files_are_checked_entry_by_entry() {
-    let desk = Desk::new();
-    let hoodi = Network::known("hoodi").unwrap().spec();
-    let write = |name: &str, entries: &[DepositEntry]| {
-        desk.write(name, write_entries(entries).unwrap());
-    };
-    let eth = 1_000_000_000;
-    write(
-        "good.json",
-        &[entry(1, 32 * eth, &hoodi), entry(2, eth, &hoodi)],
-    );
-    assert_eq!(
-        desk.ok(&["deposit", "check", "good.json", "--network", "hoodi"]),
-        "good.json: ok, 2 entries, 33 ETH\n"
-    );
-    let mainnet = ["deposit", "check", "good.json", "--network", "mainnet"];
-    let ended = desk.refused(
-        &mainnet,
-        1,
-        &["1 of 1 deposit file failed", "hint: do not submit"],
-    );
-    assert!(
-        ended.stdout.contains("good.json: error: entry 1 (pubkey "),
-        "{ended:?}"
-    );
-    assert!(
-        ended
-            .stdout
-            .ends_with("good.json: FAILED, 2 entries, 33 ETH\n"),
-        "{ended:?}"
-    );
-
-    // A warning is no failure.
-    write(
-        "twice.json",
-        &[entry(1, eth, &hoodi), entry(1, eth, &hoodi)],
-    );
-    let warned = desk.ok(&["deposit", "check", "twice.json"]);
-    assert!(
-        warned.starts_with("twice.json: warning: entry 2 (pubkey "),
-        "{warned}"
-    );
-
-    let mut forged: Value = serde_json::from_slice(&desk.read("good.json")).unwrap();
-    forged[1]["signature"] = forged[0]["signature"].clone();
-    desk.write("forged.json", forged.to_string());
-    desk.write("torn.json", "[{");
-    let args = [
-        "deposit",
-        "check",
-        "good.json",
-        "forged.json",
-        "torn.json",
-        "absent.json",
-        "--json",
-    ];
-    let ended = desk.refused(&args, 1, &["3 of 4 deposit files failed"]);
-    let report: Value = serde_json::from_str(&ended.stdout).unwrap();
-    let entries = |file: usize| -> BTreeSet<Option<u64>> {
-        let findings = report["files"][file]["findings"].as_array().unwrap();
-        findings
-            .iter()
-            .map(|finding| finding["entry"].as_u64())
-            .collect()
-    };
-    assert_eq!(report["files"][0]["gwei"], "33000000000");
-    assert_eq!(entries(0), BTreeSet::new());
-    assert_eq!(entries(1), BTreeSet::from([Some(2)]));
-    assert_eq!(
-        (entries(2), entries(3)),
-        (BTreeSet::from([None]), BTreeSet::from([None]))
-    );
-
-    let play = hoodi.rehearsal();
-    write("play.json", &[entry(1, eth, &play)]);
-    desk.refused(&["deposit", "check", "play.json"], 1, &[]);
-    desk.ok(&[
-        "deposit",
-        "check",
-        "play.json",
-        "--network",
-        "hoodi-rehearsal",
-    ]);
 }

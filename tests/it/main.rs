@@ -21,6 +21,8 @@ mod cli;
 #[cfg(test)]
 mod cli_audit;
 #[cfg(test)]
+mod cli_deposit;
+#[cfg(test)]
 mod cli_files;
 #[cfg(test)]
 mod cli_plan;

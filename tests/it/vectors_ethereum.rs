@@ -225,7 +225,10 @@ fn signing_roots_of_remote_signer_examples() {
 
 fn findings(file: &Value, expected: Option<&NetworkSpec>) -> Vec<deposit::DepositFinding> {
     let entries = deposit::parse_entries(&serde_json::to_vec(file).unwrap()).unwrap();
-    deposit::check_entries(&entries, expected, &[7; 32])
+    let mut findings = deposit::check_entries(&entries, expected, &[7; 32]);
+    // Their own versions are lower than those that launchpads once asked for.
+    findings.retain(|finding| !finding.problem.is_warning());
+    findings
 }
 
 #[test]
@@ -290,7 +293,7 @@ fn one_changed_digit_anywhere_in_a_deposit_is_found() {
             let found = findings(&changed, None);
             assert!(!found.is_empty(), "{field} {at}");
             assert!(
-                found.iter().all(|finding| finding.entry == 4),
+                found.iter().all(|finding| finding.spot.entry == 4),
                 "{field} {at}: {found:?}"
             );
         }
@@ -301,6 +304,9 @@ fn one_changed_digit_anywhere_in_a_deposit_is_found() {
     let mut swapped = file.clone();
     swapped[3]["signature"] = file[2]["signature"].clone();
     swapped[2]["signature"] = file[3]["signature"].clone();
-    let entries: BTreeSet<usize> = findings(&swapped, None).iter().map(|f| f.entry).collect();
+    let entries: BTreeSet<usize> = findings(&swapped, None)
+        .iter()
+        .map(|f| f.spot.entry)
+        .collect();
     assert_eq!(entries, BTreeSet::from([3, 4]));
 }

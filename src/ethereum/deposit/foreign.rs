@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::ethereum::amount::Gwei;
 use crate::ethereum::network::Network;
+use crate::ethereum::withdrawal::WithdrawalCredentials;
 use crate::json::Hex;
 
 /// The most bytes of a deposit file.
@@ -50,6 +51,26 @@ pub struct ForeignEntry {
 }
 
 impl ForeignEntry {
+    /// The public key, where it can be read.
+    pub fn pubkey(&self) -> Option<[u8; 48]> {
+        self.pubkey.hex()
+    }
+
+    /// The withdrawal credentials, where they can be read.
+    pub fn credentials(&self) -> Option<WithdrawalCredentials> {
+        self.withdrawal_credentials.hex().map(WithdrawalCredentials)
+    }
+
+    /// The signature's bytes, where they can be read.
+    pub fn signature(&self) -> Option<[u8; 96]> {
+        self.signature.hex()
+    }
+
+    /// The fork version, where it can be read.
+    pub fn fork_version(&self) -> Option<[u8; 4]> {
+        self.fork_version.hex()
+    }
+
     /// The amount, where it is a number.
     pub fn amount(&self) -> Option<Gwei> {
         match self.amount {

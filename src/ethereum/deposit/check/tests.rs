@@ -160,7 +160,11 @@ fn every_single_change_is_found_and_named() {
             json!("00".repeat(32)),
             "deposit_data_root is not the root",
         ),
-        ("fork_version", json!("00000000"), "entry 1; one file"),
+        (
+            "fork_version",
+            json!("00000000"),
+            "not that of the first entry",
+        ),
         ("fork_version", json!("01020304"), "no known network"),
         (
             "network_name",
@@ -173,13 +177,18 @@ fn every_single_change_is_found_and_named() {
             json!(""),
             "deposit_cli_version is not",
         ),
+        (
+            "deposit_cli_version",
+            json!("2.6.9"),
+            "\"2.6.9\" is below 2.7.0",
+        ),
     ];
     for (field, value, why) in changes {
         let mut file = file();
         file[2][*field] = value.clone();
         let findings = check(&file, None);
         assert!(
-            findings.iter().all(|finding| finding.entry == 3),
+            findings.iter().all(|finding| finding.spot.entry == 3),
             "{field}: {findings:?}"
         );
         let text: Vec<_> = findings.iter().map(ToString::to_string).collect();
@@ -210,8 +219,26 @@ fn the_network_that_was_meant_is_compared() {
     assert!(
         findings[0]
             .to_string()
-            .contains("10000910; mainnet has 00000000")
+            .contains("10000910, which is hoodi's; mainnet has 00000000")
     );
+    // Not the file's word counts, but the network that is meant.
+    let mut wrong = file();
+    wrong[1]["fork_version"] = json!("00000000");
+    wrong[1]["network_name"] = json!("mainnet");
+    let problems = |file: &[Value], expected| -> Vec<String> {
+        let findings = check(file, expected).into_iter();
+        findings.map(|finding| finding.to_string()).collect()
+    };
+    let hoodi = network();
+    let found = problems(&wrong, Some(&hoodi));
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].contains("00000000, which is mainnet's; hoodi has"));
+    let found = problems(&wrong[1..2], None);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].contains("the signature is for hoodi, not for mainnet"));
+    let found = problems(&wrong[1..2], Some(&mainnet));
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].contains("the signature is for hoodi, not for mainnet"));
     let custom = NetworkSpec::new("devnet".into(), [1, 2, 3, 4], [0; 32]).unwrap();
     let file = [entry(5, CredentialsKind::Eth1, 32_000_000_000, &custom)];
     assert_eq!(check(&file, Some(&custom)), []);
@@ -234,19 +261,22 @@ fn repetitions_between_entries_are_found() {
     let problems = |file: &[Value]| -> Vec<(usize, DepositProblem)> {
         check(file, None)
             .into_iter()
-            .map(|f| (f.entry, f.problem))
+            .map(|f| (f.spot.entry, f.problem))
             .collect()
     };
     let mut twice = file();
     twice.push(twice[0].clone());
-    assert_eq!(problems(&twice), [(4, DepositProblem::Duplicate(1))]);
+    assert_eq!(
+        problems(&twice),
+        [(4, DepositProblem::Duplicate("entry 1".into()))]
+    );
     // A second instalment of one key is no repetition, but other credentials decide nothing.
     twice[3] = entry(5, CredentialsKind::Eth1, 1_000_000_000, &network());
     assert_eq!(problems(&twice), []);
     twice[3] = entry(5, CredentialsKind::Compounding, 1_000_000_000, &network());
     assert_eq!(
         problems(&twice),
-        [(4, DepositProblem::CredentialsDiffer(1))]
+        [(4, DepositProblem::CredentialsDiffer("entry 1".into()))]
     );
     let gnosis = Network::known("gnosis").unwrap().spec();
     let mixed = [
@@ -254,4 +284,57 @@ fn repetitions_between_entries_are_found() {
         entry(6, CredentialsKind::Compounding, 32_000_000_000, &gnosis),
     ];
     assert_eq!(problems(&mixed), [(2, DepositProblem::GnosisCredentials)]);
+}
+
+/// A funder pays several files together.
+#[test]
+fn files_are_checked_together() {
+    let parse = |file: &[Value]| parse_entries(&serde_json::to_vec(file).unwrap()).unwrap();
+    let eth = 1_000_000_000;
+    let first = parse(&[entry(5, CredentialsKind::Eth1, eth, &network())]);
+    let rest = parse(&[
+        entry(6, CredentialsKind::Eth1, eth, &network()),
+        entry(5, CredentialsKind::Eth1, 31 * eth, &network()),
+    ]);
+    let found = |files: &[&[ForeignEntry]]| -> Vec<(Spot, String)> {
+        let findings = check_files(files, None, &[9; 32]).into_iter();
+        findings
+            .map(|finding| (finding.spot, finding.problem.to_string()))
+            .collect()
+    };
+    // Instalments of one validator.
+    assert_eq!(found(&[&first, &rest]), []);
+    let twice = found(&[&rest, &first, &first]);
+    assert_eq!(twice.len(), 1, "{twice:?}");
+    assert_eq!(twice[0].0, Spot { file: 3, entry: 1 });
+    assert!(twice[0].1.contains("entry 1 of file 2 already"));
+    let other = parse(&[entry(5, CredentialsKind::Compounding, 31 * eth, &network())]);
+    let differs = found(&[&first, &other]);
+    assert_eq!(differs.len(), 1, "{differs:?}");
+    assert!(differs[0].1.starts_with("entry 1 of file 1 has the same"));
+    let mainnet = Network::known("mainnet").unwrap().spec();
+    let elsewhere = parse(&[entry(7, CredentialsKind::Eth1, eth, &mainnet)]);
+    let mixed = found(&[&first, &elsewhere]);
+    assert!(
+        mixed[0].1.contains("deposits go to one network"),
+        "{mixed:?}"
+    );
+}
+
+#[test]
+fn versions_are_compared_as_numbers() {
+    for (version, recent) in [
+        ("2.7.0", true),
+        ("2.10.0", true),
+        ("10.0.0+build", true),
+        ("1.3.1", false),
+        ("2.7", false),
+        ("2.7.0-rc.1", false),
+        ("+2.7.0", false),
+        ("v2.7.0", false),
+        ("2.7.0.1", false),
+        ("", false),
+    ] {
+        assert_eq!(is_recent(version), recent, "{version}");
+    }
 }

@@ -125,11 +125,11 @@ pub(super) fn run(args: &Args, cx: &mut Context) -> Result<(), CommandError> {
     for courier in &couriers {
         at_courier(&**courier, &mut found, &mut notes)?;
     }
-    choose(args, named, &mut found)?;
     let places: Vec<String> = found
         .values()
         .flat_map(|candidate| candidate.places.iter().cloned())
         .collect();
+    choose(args, named, &mut found)?;
     let mut rows = Vec::new();
     for candidate in found.into_values() {
         let mut row = row(args, cx, &candidate, mine.as_ref(), &mut couriers)?;

@@ -246,7 +246,7 @@ fn from_nothing_to_deposit_data_and_keystores() {
     assert_eq!(status.code, 0, "{status:?}");
     for words in [
         "Pool",
-        "waiting since round 1, deal for bob (2), carol (3), dave (4)",
+        "waiting since round 1, deal for bob (2), carol (3)",
         "(you)",
         "conclave --home home-alice run pool.plan.json --via FOLDER",
     ] {

@@ -26,6 +26,7 @@ mod cli_deposit;
 mod cli_files;
 #[cfg(test)]
 mod cli_plan;
+#[cfg(test)]
 mod cli_status;
 #[cfg(test)]
 mod courier_folder;

@@ -138,9 +138,9 @@ fn wrap(text: &str, indent: &str, wide: usize) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::gather::Said;
-    use super::super::state::Next;
     use super::*;
+    use crate::cli::status::gather::Said;
+    use crate::cli::status::state::Next;
     use crate::hash::Digest;
     use crate::json::Text;
     use crate::wire::roster::Index;

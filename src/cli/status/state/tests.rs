@@ -58,7 +58,7 @@ fn everything() -> Vec<Facts> {
                     facts.missing_confirms = some(bit(4), 3);
                     facts.abandoned = some(bit(5), 4);
                     facts.twice = some(bit(6), 5);
-                    facts.only_here = usize::from(view == View::Operator) * (audit % 2);
+                    facts.only_here = usize::from(view == View::Operator && audit % 2 == 1);
                     facts.audited = (audit > 0).then(|| Audited {
                         accused: some(audit == 2 || audit == 4, 6),
                         collided: audit == 3,

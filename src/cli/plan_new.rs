@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::Context;
-use super::error::CommandError;
+use super::error::{CommandError, ErrorCode};
 use super::page::Page;
 use crate::ambient::{Clock as _, Randomness as _};
 use crate::ceremony::plan::{Draft, Plan, default_threshold, threshold_problem};
@@ -65,7 +65,10 @@ pub(super) fn run(args: &NewArgs, cx: &mut Context) -> Result<(), CommandError> 
     let plan = plan?;
     let path = path(&flags);
     if !cx.confirm(format!("Write this plan to {}?", path.display()))? {
-        return Err(CommandError::failed("nothing was written, as you said"));
+        return Err(CommandError::of(
+            ErrorCode::DECLINED,
+            "nothing was written, as you said",
+        ));
     }
     write(&flags, Some(plan), cx)
 }
@@ -163,7 +166,10 @@ fn make(args: &KeygenArgs, created: u64, cx: &mut Context) -> Result<Plan, Comma
         _ => Err(()),
     };
     plan.map_err(|()| {
-        let error = CommandError::failed("the plan cannot be made so; nothing was written");
+        let error = CommandError::of(
+            ErrorCode::PLAN_INVALID,
+            "the plan cannot be made so; nothing was written",
+        );
         problems.into_iter().fold(error, CommandError::cause)
     })
 }

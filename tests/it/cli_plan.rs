@@ -317,7 +317,7 @@ fn the_validators_come_from_a_spreadsheet() {
     );
     assert_eq!(
         (ended.stdout.as_str(), ended.stderr.lines().count()),
-        ("", 52)
+        ("", 53)
     );
     assert!(!desk.path("never").exists());
 }
@@ -586,7 +586,7 @@ fn a_plan_is_shown_on_one_page() {
     let differs = ["plan", "show", "plan.json", "--expect", "other"];
     let ended = desk.refused(
         &differs,
-        1,
+        5,
         &["plan.json: the plan's addresses are not those of the list"],
     );
     assert!(

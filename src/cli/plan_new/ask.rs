@@ -13,7 +13,7 @@ use dialoguer::{Error, Input};
 use super::facts;
 use super::flags::{KeygenArgs, Keystores};
 use crate::ceremony::plan::{default_threshold, instalment_problems};
-use crate::cli::error::CommandError;
+use crate::cli::error::{CommandError, ErrorCode};
 use crate::cli::validators_csv::{self, Defaults, MAX_ROWS};
 use crate::cli::values::{self, counted};
 use crate::cli::{Context, validators_csv::List};
@@ -283,7 +283,10 @@ fn validators(
         return Ok(all);
     };
     let list = read_list(&path.display().to_string(), args, network, cx).map_err(|reasons| {
-        let error = CommandError::failed("the list cannot be read; nothing was written");
+        let error = CommandError::of(
+            ErrorCode::LIST_INVALID,
+            "the list cannot be read; nothing was written",
+        );
         reasons.into_iter().fold(error, CommandError::cause)
     })?;
     let mut addresses: Vec<Address> = list.rows.iter().map(|row| row.withdrawal_address).collect();

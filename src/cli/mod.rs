@@ -26,11 +26,14 @@ mod abandon;
 mod audit;
 mod call;
 mod card;
+mod completions;
 mod deposit_check;
 mod expect;
 mod help;
 mod identity;
 mod keystore_check;
+mod layout;
+mod man;
 mod plan_check;
 mod plan_new;
 mod plan_show;
@@ -105,6 +108,8 @@ enum Command {
     /// Check deposit files
     #[command(subcommand)]
     Deposit(DepositCommand),
+    Completions(completions::Args),
+    Man(man::Args),
 }
 
 #[derive(Debug, Subcommand)]
@@ -207,6 +212,8 @@ fn dispatch(command: Command, cx: &mut Context) -> Result<(), CommandError> {
         Command::Audit(args) => audit::run(&args, cx),
         Command::Keystore(KeystoreCommand::Check(args)) => keystore_check::run(&args, cx),
         Command::Deposit(DepositCommand::Check(args)) => deposit_check::run(&args, cx),
+        Command::Completions(args) => completions::run(&args, cx),
+        Command::Man(args) => man::run(&args, cx),
     }
 }
 

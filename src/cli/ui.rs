@@ -14,7 +14,7 @@ use super::error::{CommandError, ErrorCode};
 use crate::json;
 
 /// Nothing is laid out for less than this, whatever a terminal says.
-const MIN_WIDTH: usize = 20;
+pub(super) const MIN_WIDTH: usize = 20;
 
 /// The owner of both streams.
 pub struct Ui {
@@ -58,6 +58,11 @@ impl Ui {
     /// Writes a line, or several, of data to standard output.
     pub fn data(&mut self, text: impl Display) {
         self.write_data(format!("{}\n", visible(&text.to_string())).as_bytes());
+    }
+
+    /// Writes a text of this program's own making to standard output, for another program: as it is.
+    pub fn script(&mut self, text: &str) {
+        self.write_data(text.as_bytes());
     }
 
     /// How many columns standard output has, if it is a terminal.
@@ -153,6 +158,15 @@ impl Ui {
     fn say(&mut self, text: impl Display) {
         let _ = writeln!(self.stderr, "{}", visible(&text.to_string()));
     }
+}
+
+/// How many columns this terminal has, also when standard output goes into a pager.
+pub(super) fn terminal_width() -> Option<usize> {
+    use dialoguer::console::Term;
+    [Term::stdout(), Term::stderr()]
+        .iter()
+        .find_map(Term::size_checked)
+        .map(|(_, columns)| usize::from(columns))
 }
 
 /// Replaces what a terminal would obey or reorder by, but for line ends.

@@ -97,6 +97,24 @@ impl Desk {
         ended.stdout
     }
 
+    /// Every command by its words, from the first page of help: none for conclave itself, then the
+    /// groups and what they hold.
+    pub(crate) fn commands(&self) -> Vec<Vec<String>> {
+        let page = self.ok(&["--help"]);
+        let groups = page.split("\nOptions:").next().unwrap();
+        let mut commands = std::collections::BTreeSet::from([Vec::new()]);
+        for line in groups.lines().filter_map(|line| line.strip_prefix("  ")) {
+            let name = line.split("  ").next().unwrap();
+            if name.is_empty() {
+                continue;
+            }
+            let words: Vec<String> = name.split(' ').map(ToOwned::to_owned).collect();
+            commands.extend((1..=words.len()).map(|count| words[..count].to_vec()));
+        }
+        assert!(commands.len() > 20, "{page}");
+        commands.into_iter().collect()
+    }
+
     /// Runs a command that has to fail with this exit code and these words on standard error.
     #[track_caller]
     pub(crate) fn refused(&self, args: &[&str], code: i32, words: &[&str]) -> Ended {

@@ -59,17 +59,25 @@ pub(super) fn tree() -> clap::Command {
 /// The whole command line, laid out for the terminal, with the grouped first page. What it prints is
 /// to be passed through [`printable`].
 pub(super) fn command() -> clap::Command {
-    let width = ui::terminal_width().or_else(home::columns);
-    laid_out(width.unwrap_or(MAX_WIDTH))
+    laid_out(width())
 }
 
-/// The text of a laid out page.
+/// The text of a page that [`command`] laid out. The parser wraps all but the usage.
 pub(super) fn printable(page: &str) -> String {
-    page.replace(NO_BREAK, " ")
+    let wide = width();
+    let lines = page.split('\n').map(|line| match line.starts_with("Usage: ") {
+        true => wrap(line, "", wide).join("\n"),
+        false => line.replace(NO_BREAK, " "),
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn width() -> usize {
+    let width = ui::terminal_width().or_else(home::columns);
+    width.unwrap_or(MAX_WIDTH).clamp(ui::MIN_WIDTH, MAX_WIDTH)
 }
 
 fn laid_out(width: usize) -> clap::Command {
-    let width = width.clamp(ui::MIN_WIDTH, MAX_WIDTH);
     let command = tree().term_width(width);
     let (groups, ending) = (groups(&command, width), ending(width));
     let template =
@@ -237,6 +245,6 @@ mod tests {
             }
             command.get_subcommands().for_each(check);
         }
-        command().get_subcommands().for_each(check);
+        tree().get_subcommands().for_each(check);
     }
 }

@@ -13,8 +13,13 @@ pub(super) fn wrap(text: &str, indent: &str, wide: usize) -> Vec<String> {
             .saturating_add(usize::from(!empty))
             .saturating_add(word.chars().count());
         if !empty && needed > wide {
-            lines.push(std::mem::replace(&mut line, format!("{indent}  ")));
+            let full = std::mem::replace(&mut line, format!("{indent}  "));
+            lines.push(full.trim_end().to_owned());
             empty = true;
+        }
+        // The gap between two columns goes with the line's end.
+        if empty && word.is_empty() {
+            continue;
         }
         if !empty {
             line.push(' ');
@@ -24,6 +29,21 @@ pub(super) fn wrap(text: &str, indent: &str, wide: usize) -> Vec<String> {
     }
     lines.push(line);
     lines
+}
+
+/// Breaks the lines of a page that are too long, each by its own indentation.
+pub(super) fn fit(page: &str, wide: usize) -> String {
+    let mut lines = Vec::new();
+    for line in page.split('\n') {
+        if line.chars().count() <= wide {
+            lines.push(line.to_owned());
+            continue;
+        }
+        let text = line.trim_start_matches(' ');
+        let indent = line.len().saturating_sub(text.len());
+        lines.extend(wrap(text, &" ".repeat(indent), wide));
+    }
+    lines.join("\n")
 }
 
 /// A part of the notes that end a command's long help.
@@ -75,6 +95,16 @@ mod tests {
             ["  a word", "    andanothermuchlonger", "    b"]
         );
         assert_eq!(wrap("one line", "", usize::MAX), ["one line"]);
+    }
+
+    #[test]
+    fn a_page_is_broken_between_its_columns() {
+        let page = "Title\n\n  1  Alice  conclave1xyz  conclave 0.1.0\n  short\n";
+        assert_eq!(fit(page, 80), page);
+        assert_eq!(
+            fit(page, 20),
+            "Title\n\n  1  Alice\n    conclave1xyz\n    conclave 0.1.0\n  short\n"
+        );
     }
 
     #[test]

@@ -109,6 +109,7 @@ fn render(command: &Command, tree: &Command, out: &mut Vec<u8>) -> io::Result<()
         .source(concat!("conclave ", env!("CARGO_PKG_VERSION")))
         .manual("conclave manual");
     man.render_title(out)?;
+    plain().to_writer(out)?;
     man.render_name_section(out)?;
     synopsis(command).to_writer(out)?;
     man.render_description_section(out)?;
@@ -124,6 +125,14 @@ fn render(command: &Command, tree: &Command, out: &mut Vec<u8>) -> io::Result<()
     }
     exit_status().to_writer(out)?;
     see_also(command, tree).to_writer(out)
+}
+
+/// No word is parted and no gap stretched: paths and flags stay whole, on narrow screens too.
+fn plain() -> Roff {
+    let mut roff = Roff::new();
+    roff.control("nh", []);
+    roff.control("ad", ["l"]);
+    roff
 }
 
 /// As in the help: which flags there are is said below, once.

@@ -56,7 +56,7 @@ pub(super) fn run(args: &NewArgs, cx: &mut Context) -> Result<(), CommandError> 
     ask::ask(&mut flags, cx)?;
     let plan = make(&flags, created, cx);
     if let Ok(plan) = &plan {
-        cx.ui.note(format!("\n{}", Page::of(plan)));
+        cx.ui.show(format!("\n{}", Page::of(plan)));
     }
     cx.ui.note(format!(
         "The same without questions (another plan, with a code of its own):\n  {}\n",

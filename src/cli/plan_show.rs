@@ -60,7 +60,7 @@ pub(super) fn run(args: &ShowArgs, cx: &mut Context) -> Result<(), CommandError>
     if args.json {
         cx.ui.json(&report)?;
     } else {
-        cx.ui.data(&report.page);
+        cx.ui.data_page(&report.page);
         if let (Some(list), Some(differences)) = (&expected, &report.differences) {
             cx.ui.data("Your list of addresses");
             if differences.is_none() {

@@ -211,7 +211,10 @@ fn accept(cx: &mut Context, args: &Args, home: &Home, plan: &Plan) -> Result<(),
         return Ok(());
     }
     let page = Page::of(plan);
-    cx.ui.note(&page);
+    // Who is asked for the code sees what it accepts, whatever is left out otherwise.
+    if args.accept_plan.is_none() || !cx.global.quiet {
+        cx.ui.show(&page);
+    }
     compare(cx, plan, args, page.needs_list())?;
     let words = match &args.accept_plan {
         Some(words) => words.clone(),

@@ -11,6 +11,7 @@ use std::io::{self, ErrorKind, Write};
 use serde::Serialize;
 
 use super::error::{CommandError, ErrorCode};
+use super::layout::fit;
 use crate::json;
 
 /// Nothing is laid out for less than this, whatever a terminal says.
@@ -58,6 +59,21 @@ impl Ui {
     /// Writes a line, or several, of data to standard output.
     pub fn data(&mut self, text: impl Display) {
         self.write_data(format!("{}\n", visible(&text.to_string())).as_bytes());
+    }
+
+    /// [`Self::data`], broken between words where a terminal is narrow.
+    pub fn data_page(&mut self, page: impl Display) {
+        let page = fitted(page, dialoguer::console::Term::stdout().size_checked());
+        self.data(page);
+    }
+
+    /// Shows on standard error what a question is about, also when notes are left out; broken
+    /// between words where a terminal is narrow.
+    pub fn show(&mut self, page: impl Display) {
+        self.say(fitted(
+            page,
+            dialoguer::console::Term::stderr().size_checked(),
+        ));
     }
 
     /// Writes a text of this program's own making to standard output, for another program: as it is.
@@ -157,6 +173,14 @@ impl Ui {
 
     fn say(&mut self, text: impl Display) {
         let _ = writeln!(self.stderr, "{}", visible(&text.to_string()));
+    }
+}
+
+fn fitted(page: impl Display, terminal: Option<(u16, u16)>) -> String {
+    let page = page.to_string();
+    match terminal {
+        Some((_, columns)) => fit(&page, usize::from(columns).max(MIN_WIDTH)),
+        None => page,
     }
 }
 

@@ -27,6 +27,8 @@ mod cli_files;
 #[cfg(test)]
 mod cli_plan;
 #[cfg(test)]
+mod cli_screen;
+#[cfg(test)]
 mod cli_shell;
 #[cfg(test)]
 mod cli_status;

@@ -131,11 +131,18 @@ impl Desk {
     }
 }
 
+/// What goes to no terminal is plain text, whichever command it comes from: no colour, no line drawn
+/// anew.
 fn ended(output: std::process::Output) -> Ended {
+    let plain = |bytes| {
+        let text = String::from_utf8(bytes).unwrap();
+        assert!(!text.contains(['\u{1b}', '\r', '\u{8}']), "{text:?}");
+        text
+    };
     Ended {
         code: output.status.code().unwrap(),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
+        stdout: plain(output.stdout),
+        stderr: plain(output.stderr),
     }
 }
 

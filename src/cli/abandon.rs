@@ -1,7 +1,7 @@
 //! `ceremony abandon`: leave a ceremony for good.
 
 use super::Context;
-use super::error::{CommandError, Kind};
+use super::error::{CommandError, ErrorCode};
 use super::status::find;
 use super::via::Via;
 use crate::ambient::OsRandomness;
@@ -44,16 +44,16 @@ pub(super) fn run(args: &Args, cx: &mut Context) -> Result<(), CommandError> {
         )?,
     };
     if typed != plan.name().as_str() {
-        return Err(CommandError::new(
-            Kind::Refused,
+        return Err(CommandError::of(
+            ErrorCode::NAME_WRONG,
             "this is not the ceremony's name; nothing was done",
         ));
     }
     let home = cx.open_home()?;
     let mut seat = Seat::open(&home, &plan)?;
     let Some(envelope) = seat.session().abandon(seat.me())? else {
-        return Err(CommandError::new(
-            Kind::Refused,
+        return Err(CommandError::of(
+            ErrorCode::CEREMONY_CLOSED,
             "you confirmed this ceremony: others may be complete with your confirm, so your shares are kept and it cannot be abandoned any more",
         )
         .hint("`conclave status` says who is awaited"));

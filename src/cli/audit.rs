@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Context;
-use super::error::{CommandError, Kind};
+use super::error::{CommandError, ErrorCode, Kind};
 use super::progress::Progress;
 use crate::artifacts::{RECORD, record, report};
 use crate::audit::{self, Conclusion, Report};
@@ -112,14 +112,15 @@ pub(super) fn verdict(report: &Report) -> Result<(), CommandError> {
             Kind::Waiting,
             "the ceremony is not complete; nothing is wrong with what is there",
         )),
-        Conclusion::Ended => Err(CommandError::failed(
+        Conclusion::Ended => Err(CommandError::of(
+            ErrorCode::CEREMONY_STOPPED,
             "the ceremony ended without an outcome, and nobody is proved wrong",
         )),
         Conclusion::Misbehaviour
             if report.examination.outcome.is_some() && report.claim_holds != Some(false) =>
         {
-            Err(CommandError::new(
-                Kind::Misbehaviour,
+            Err(CommandError::of(
+                ErrorCode::MISBEHAVIOUR_BESIDE,
                 "the ceremony is complete and its outcome is right; beside it, misbehaviour is proved",
             ))
         }
@@ -148,11 +149,13 @@ fn evidence(cx: &mut Context, args: &Args, path: &Path) -> Result<(), CommandErr
             "the evidence holds: what it claims is proved",
         ))
     } else if holds {
-        Err(CommandError::failed(
+        Err(CommandError::of(
+            ErrorCode::CEREMONY_STOPPED,
             "the evidence holds: these messages end the ceremony, and prove nobody wrong",
         ))
     } else {
-        Err(CommandError::failed(
+        Err(CommandError::of(
+            ErrorCode::EVIDENCE_INVALID,
             "the evidence does not show what it claims; nobody is proved wrong by it",
         ))
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::error::CommandError;
+use super::error::{CommandError, ErrorCode};
 use super::home::identity_of;
 use super::values::counted;
 use super::{Context, values};
@@ -47,7 +47,7 @@ pub(super) fn run(args: CardArgs, cx: &mut Context) -> Result<(), CommandError> 
             counted(unspent, "unspent card")
         );
         if !cx.confirm(question)? {
-            return Err(CommandError::failed("no card was made"));
+            return Err(CommandError::of(ErrorCode::DECLINED, "no card was made"));
         }
     }
     let identity = identity_of(&home)?;

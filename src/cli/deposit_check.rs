@@ -7,7 +7,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::audit;
-use super::error::{CommandError, Kind};
+use super::error::{CommandError, ErrorCode};
 use super::values::{self, counted};
 use super::{Context, values::ranges};
 use crate::ambient::Randomness as _;
@@ -153,18 +153,19 @@ pub(super) fn run(args: &CheckArgs, cx: &mut Context) -> Result<(), CommandError
     }
     let bad = report.files.iter().filter(|file| !file.ok).count();
     let all = counted(report.files.len(), "deposit file");
-    Err(
-        CommandError::failed(format!("{bad} of {all} failed; no file was changed"))
-            .hint("do not submit deposits from a file that failed"),
+    Err(CommandError::of(
+        ErrorCode::DEPOSIT_INVALID,
+        format!("{bad} of {all} failed; no file was changed"),
     )
+    .hint("do not submit deposits from a file that failed"))
 }
 
 /// Audits the record completely; anything but a complete and faultless one proves nothing.
 fn audited(path: &Path, cx: &mut Context) -> Result<Ceremony, CommandError> {
     let found = audit::examine(cx, path)?;
     if found.plan.is_rehearsal() {
-        return Err(CommandError::new(
-            Kind::Refused,
+        return Err(CommandError::of(
+            ErrorCode::REHEARSAL_PLAN,
             "this is the record of a rehearsal: its keys are worth nothing, and it proves nothing about a deposit",
         )
         .about(path)
@@ -179,7 +180,9 @@ fn audited(path: &Path, cx: &mut Context) -> Result<Ceremony, CommandError> {
         return Err(sentences.into_iter().fold(error, CommandError::cause));
     }
     let Some(outcome) = found.report.examination.outcome else {
-        return Err(CommandError::failed("the record has no outcome").about(path));
+        return Err(
+            CommandError::of(ErrorCode::RECORD_INVALID, "the record has no outcome").about(path),
+        );
     };
     let codes = outcome.codes()?;
     Ok(Ceremony {

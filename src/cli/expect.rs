@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::Context;
-use super::error::CommandError;
+use super::error::{CommandError, ErrorCode};
 use crate::ceremony::plan::Plan;
 use crate::ethereum::address::Address;
 
@@ -30,8 +30,9 @@ impl Expected {
     /// Reads a list: one address a line in any case, `#` starts a comment.
     pub fn read(cx: &Context, path: &Path) -> Result<Self, CommandError> {
         let bytes = cx.read(path, MAX_LIST_BYTES)?;
-        let text = String::from_utf8(bytes)
-            .map_err(|_| CommandError::failed("the list is not UTF-8").about(path))?;
+        let text = String::from_utf8(bytes).map_err(|_| {
+            CommandError::of(ErrorCode::LIST_INVALID, "the list is not UTF-8").about(path)
+        })?;
         Self::parse(&text).map_err(|error| error.about(path))
     }
 
@@ -76,7 +77,10 @@ impl Expected {
         if wrong.is_empty() && !addresses.is_empty() {
             return Ok(Self(addresses));
         }
-        let error = CommandError::failed("this is no list of addresses, one a line");
+        let error = CommandError::of(
+            ErrorCode::LIST_INVALID,
+            "this is no list of addresses, one a line",
+        );
         Err(wrong.into_iter().take(20).fold(error, CommandError::cause))
     }
 }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::Context;
-use super::error::CommandError;
+use super::error::{CommandError, ErrorCode};
 use crate::crypto::identity::IdentityKey;
 use crate::store::home::{Home, WrappedBy};
 use crate::store::wrap::Unlock;
@@ -35,10 +35,13 @@ impl Context {
         // Before the passphrase: a person is not asked in vain.
         let public = Home::public(&*self.disk, &root)?;
         if let WrappedBy::Recipient(recipient) = public.wrapped_by {
-            return Err(CommandError::failed(format!(
-                "the home at {} is wrapped to the age key {recipient}, not by a passphrase",
-                root.display()
-            )));
+            return Err(CommandError::of(
+                ErrorCode::HOME_KEY_KIND,
+                format!(
+                    "the home at {} is wrapped to the age key {recipient}, not by a passphrase",
+                    root.display()
+                ),
+            ));
         }
         let passphrase = self.passphrase("passphrase of the home")?;
         Ok(Home::open(

@@ -7,7 +7,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::Context;
-use super::error::CommandError;
+use super::error::{CommandError, ErrorCode};
 use super::values::counted;
 use crate::ethereum::keystore::{Keystore, MAX_BYTES};
 use crate::json::Hex;
@@ -92,9 +92,10 @@ pub(super) fn run(args: &CheckArgs, cx: &mut Context) -> Result<(), CommandError
     let bad = rows.iter().filter(|row| !row.ok).count();
     if bad > 0 {
         let all = counted(rows.len(), "keystore");
-        return Err(CommandError::failed(format!(
-            "{bad} of {all} failed; no file was changed"
-        )));
+        return Err(CommandError::of(
+            ErrorCode::KEYSTORE_INVALID,
+            format!("{bad} of {all} failed; no file was changed"),
+        ));
     }
     Ok(())
 }
@@ -108,7 +109,9 @@ fn keystores_in(folder: &Path, cx: &Context) -> Result<Vec<PathBuf>, CommandErro
         .map(|entry| folder.join(&entry.name))
         .collect();
     if files.is_empty() {
-        return Err(CommandError::failed("holds no keystore*.json file").about(folder));
+        return Err(
+            CommandError::of(ErrorCode::FILE_MISSING, "holds no keystore*.json file").about(folder),
+        );
     }
     Ok(files)
 }

@@ -23,6 +23,7 @@ pub mod ui;
 
 mod abandon;
 mod audit;
+mod call;
 mod card;
 mod deposit_check;
 mod expect;
@@ -166,38 +167,33 @@ pub struct Context {
 /// exit code; see [`Kind`].
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     std::panic::set_hook(Box::new(report_bug));
-    ExitCode::from(guarded(|| main(args)))
+    ExitCode::from(guarded(|| main(args)).unwrap_or(Kind::Bug.exit_code()))
 }
 
 fn main(args: impl IntoIterator<Item = OsString>) -> u8 {
+    let args: Vec<OsString> = args.into_iter().collect();
     let parsed = help::command()
-        .try_get_matches_from(args)
-        .and_then(|matches| Cli::from_arg_matches(&matches));
-    let cli = match parsed {
-        Ok(cli) => cli,
-        // Help and version come this way too: they go to standard output and are no failure.
-        Err(error) => {
-            let code = u8::try_from(error.exit_code()).unwrap_or(Kind::Usage.exit_code());
-            return match error.print() {
-                Err(failed) if failed.kind() != std::io::ErrorKind::BrokenPipe => {
-                    Kind::Failed.exit_code()
-                }
-                _ => code,
-            };
-        }
+        .try_get_matches_from(&args)
+        .and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, call::wants_json(&matches))));
+    let (cli, json) = match parsed {
+        Ok(parsed) => parsed,
+        Err(error) => return call::not_taken(&error, &args),
     };
     let mut context = Context {
-        ui: Ui::new(cli.global.quiet),
+        ui: Ui::new(cli.global.quiet).for_programs(json),
         disk: Arc::new(RealDisk),
         global: cli.global,
         rng: OsRandomness,
         clock: SystemClock::new(),
     };
-    let done = dispatch(cli.command, &mut context);
+    let Some(done) = guarded(|| dispatch(cli.command, &mut context)) else {
+        context.ui.error_object(&bug("standard error says where"));
+        return Kind::Bug.exit_code();
+    };
     match done.and(context.ui.finish()) {
         Ok(()) => 0,
         Err(error) => {
-            context.ui.error(&error);
+            context.ui.fail(&error);
             error.kind().exit_code()
         }
     }
@@ -221,9 +217,9 @@ fn dispatch(command: Command, cx: &mut Context) -> Result<(), CommandError> {
     }
 }
 
-/// Runs `f`; a panic in it is our bug and has its own exit code.
-fn guarded(f: impl FnOnce() -> u8) -> u8 {
-    catch_unwind(AssertUnwindSafe(f)).unwrap_or(Kind::Bug.exit_code())
+/// Runs `f`, unless it panics: then the hook has said so.
+fn guarded<T>(f: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(f)).ok()
 }
 
 /// Says where the program broke, and not with which words: a panic's message may quote a secret.
@@ -232,15 +228,18 @@ fn report_bug(info: &PanicHookInfo<'_>) {
         || "an unknown place".to_owned(),
         |location| format!("{}:{}", location.file(), location.line()),
     );
-    let error = CommandError::new(
+    Ui::new(false).error(&bug(&format!("at {place}")));
+}
+
+fn bug(place: &str) -> CommandError {
+    CommandError::new(
         Kind::Bug,
         format!(
-            "this is a bug in conclave {}, at {place}; files that were written are whole",
+            "this is a bug in conclave {}, {place}; files that were written are whole",
             env!("CARGO_PKG_VERSION")
         ),
     )
-    .hint("report the line above and the command; giving the same command again is safe");
-    Ui::new(false).error(&error);
+    .hint("report the line above and the command; giving the same command again is safe")
 }
 
 #[cfg(test)]
@@ -249,8 +248,8 @@ mod tests {
 
     #[test]
     fn a_panic_has_its_own_exit_code() {
-        assert_eq!(guarded(|| 3), 3);
-        assert_eq!(guarded(|| panic!("on purpose")), 70);
+        assert_eq!(guarded(|| 3), Some(3));
+        assert_eq!(guarded(|| -> u8 { panic!("on purpose") }), None);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::Context;
-use super::error::CommandError;
+use super::error::{CommandError, ErrorCode};
 use super::values::counted;
 use crate::ceremony::plan::{MAX_PLAN_BYTES, Plan};
 
@@ -61,5 +61,9 @@ pub(super) fn run(args: &CheckArgs, cx: &mut Context) -> Result<(), CommandError
         return Ok(());
     }
     let count = counted(problems.len(), "problem");
-    Err(CommandError::failed(format!("the plan has {count}; it cannot be run")).about(&args.file))
+    Err(CommandError::of(
+        ErrorCode::PLAN_INVALID,
+        format!("the plan has {count}; it cannot be run"),
+    )
+    .about(&args.file))
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::error::CommandError;
+use super::error::{CommandError, ErrorCode};
 use super::{Context, values};
 use crate::ambient::{Clock as _, Randomness as _};
 use crate::ceremony::plan::{Draft, Plan, Registration, Validator, default_threshold};
@@ -140,7 +140,10 @@ pub(super) fn run(args: &KeygenArgs, cx: &mut Context) -> Result<(), CommandErro
         _ => Err(()),
     };
     let Ok(plan) = plan else {
-        let error = CommandError::failed("the plan cannot be made so; nothing was written");
+        let error = CommandError::of(
+            ErrorCode::PLAN_INVALID,
+            "the plan cannot be made so; nothing was written",
+        );
         return Err(problems.into_iter().fold(error, CommandError::cause));
     };
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 
-use super::error::CommandError;
+use super::error::{CommandError, ErrorCode};
 use super::expect::Differences;
 use super::page::Page;
 use super::{Context, Expected};
@@ -73,7 +73,8 @@ pub(super) fn run(args: &ShowArgs, cx: &mut Context) -> Result<(), CommandError>
         cx.ui.data(format!("Plan code\n  {}", report.plan_code));
     }
     match report.differences {
-        Some(differences) if !differences.is_none() => Err(CommandError::failed(
+        Some(differences) if !differences.is_none() => Err(CommandError::of(
+            ErrorCode::ADDRESSES_DIFFER,
             "the plan's addresses are not those of the list",
         )
         .about(&args.file)),

@@ -9,7 +9,7 @@ use std::io::{self, BufRead as _, IsTerminal as _, Read as _};
 use std::path::Path;
 
 use super::Context;
-use super::error::CommandError;
+use super::error::{CommandError, ErrorCode};
 use crate::secret::{Passphrase, Secret, SecretBytes};
 use crate::store::disk::{DiskError, read_descriptor};
 
@@ -76,13 +76,17 @@ impl Context {
         };
         let chars = passphrase.expose(|text| text.chars().count());
         if chars < MIN_PASSPHRASE_CHARS {
-            return Err(CommandError::failed(format!(
-                "the {what} is shorter than {MIN_PASSPHRASE_CHARS} characters; nothing was made"
-            ))
+            return Err(CommandError::of(
+                ErrorCode::PASSPHRASE_UNUSABLE,
+                format!(
+                    "the {what} is shorter than {MIN_PASSPHRASE_CHARS} characters; nothing was made"
+                ),
+            )
             .hint("six random words are easy to write down and hard to guess"));
         }
         if typed && !ask_hidden("the same again: ")?.ct_eq(&passphrase) {
-            return Err(CommandError::failed(
+            return Err(CommandError::of(
+                ErrorCode::PASSPHRASES_DIFFER,
                 "the two passphrases differ; nothing was made",
             ));
         }
@@ -92,10 +96,11 @@ impl Context {
     /// Asks a question whose answer is no secret. `flag` is its twin for scripts.
     pub fn answer(&mut self, question: impl Display, flag: &str) -> Result<String, CommandError> {
         if !self.has_terminal() {
-            return Err(
-                CommandError::usage(format!("there is no terminal to ask at: {question}"))
-                    .hint(format!("give {flag}")),
-            );
+            return Err(CommandError::of(
+                ErrorCode::NO_TERMINAL,
+                format!("there is no terminal to ask at: {question}"),
+            )
+            .hint(format!("give {flag}")));
         }
         self.ui.ask(format!("{question} "));
         let mut line = String::new();
@@ -120,9 +125,10 @@ impl Context {
         if self.has_terminal() {
             return Ok(());
         }
-        Err(CommandError::usage(format!(
-            "the {what} is needed, and there is no terminal to ask at"
-        ))
+        Err(CommandError::of(
+            ErrorCode::NO_TERMINAL,
+            format!("the {what} is needed, and there is no terminal to ask at"),
+        )
         .hint("give --passphrase-file FILE or --passphrase-fd N"))
     }
 
@@ -139,10 +145,14 @@ impl Context {
                 Some((text.to_owned(), end.is_some()))
             })
             .ok_or_else(|| {
-                CommandError::failed(format!("the passphrase in {source} is not UTF-8"))
+                CommandError::of(
+                    ErrorCode::PASSPHRASE_UNUSABLE,
+                    format!("the passphrase in {source} is not UTF-8"),
+                )
             })?;
-        let passphrase = Passphrase::new(text)
-            .map_err(|error| CommandError::failed(format!("{source}: {error}")))?;
+        let passphrase = Passphrase::new(text).map_err(|error| {
+            CommandError::of(ErrorCode::PASSPHRASE_UNUSABLE, format!("{source}: {error}"))
+        })?;
         if stripped {
             self.ui.note(format!(
                 "the newline at the end of {source} is not part of the passphrase"
@@ -159,8 +169,11 @@ fn limit() -> u64 {
 
 fn ask_hidden(prompt: &str) -> Result<Passphrase, CommandError> {
     let text = rpassword::prompt_password(prompt).map_err(|error| {
-        CommandError::usage(format!("cannot read from the terminal: {error}"))
-            .hint("give --passphrase-file FILE or --passphrase-fd N")
+        CommandError::of(
+            ErrorCode::NO_TERMINAL,
+            format!("cannot read from the terminal: {error}"),
+        )
+        .hint("give --passphrase-file FILE or --passphrase-fd N")
     })?;
     Ok(Passphrase::new(text)?)
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::Context;
-use super::error::{CommandError, Kind};
+use super::error::{CommandError, ErrorCode, Kind};
 use super::expect::Expected;
 use super::page::Page;
 use super::progress::Progress;
@@ -109,8 +109,8 @@ pub(super) fn run(args: &Args, cx: &mut Context) -> Result<(), CommandError> {
     }
     let plan = cx.read_plan(&args.plan)?;
     if plan.is_rehearsal() {
-        return Err(CommandError::new(
-            Kind::Refused,
+        return Err(CommandError::of(
+            ErrorCode::REHEARSAL_PLAN,
             "this is the plan of a rehearsal; its keys would be worth nothing and look real; nothing was sent",
         )
         .hint("take the plan that it was made from, or rehearse that: `conclave rehearse PLAN`"));
@@ -221,7 +221,7 @@ fn accept(cx: &mut Context, args: &Args, home: &Home, plan: &Plan) -> Result<(),
         )?,
     };
     let refused = |text: String| {
-        CommandError::new(Kind::Refused, text).hint(
+        CommandError::of(ErrorCode::PLAN_CODE_WRONG, text).hint(
             "compare plan files with the other operators: `conclave plan show` prints each one's code",
         )
     };
@@ -239,7 +239,7 @@ fn compare(cx: &mut Context, plan: &Plan, args: &Args, needed: bool) -> Result<(
         return if needed {
             let text =
                 "the plan has more addresses than a person compares by eye; nothing was sent";
-            Err(CommandError::new(Kind::Refused, text)
+            Err(CommandError::of(ErrorCode::LIST_NEEDED, text)
                 .hint("give your own list of them: --expect FILE"))
         } else {
             Ok(())
@@ -251,7 +251,7 @@ fn compare(cx: &mut Context, plan: &Plan, args: &Args, needed: bool) -> Result<(
         return Ok(());
     }
     let text = "the plan's addresses are not those of your list; nothing was sent";
-    let error = CommandError::new(Kind::Refused, text).about(list);
+    let error = CommandError::of(ErrorCode::ADDRESSES_DIFFER, text).about(list);
     Err(differences
         .lines()
         .into_iter()
@@ -308,7 +308,7 @@ fn directory(cx: &Context, args: &Args, home: &Home, plan: &Plan) -> Result<Path
         "the ceremony is complete, and your files were written to {}, where they are no more",
         went.display()
     );
-    Err(CommandError::failed(text).hint(
+    Err(CommandError::of(ErrorCode::FILES_CONFLICT, text).hint(
         "to write them again, name a directory with --out DIR; never run the same keystores twice",
     ))
 }

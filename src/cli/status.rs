@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::Context;
-use super::error::CommandError;
+use super::error::{CommandError, ErrorCode};
 use crate::ceremony::Messages as _;
 use crate::ceremony::plan::Plan;
 use crate::ceremony::session::{Registered, Session};
@@ -135,14 +135,16 @@ pub(super) fn find(cx: &Context, root: &Path, name: &str) -> Result<(Glance, Pla
     let several = found.len() > 1;
     match found.pop() {
         Some(found) if !several => Ok(found),
-        Some(_) => Err(CommandError::usage(format!(
-            "{name} names several ceremonies of this home"
-        ))
+        Some(_) => Err(CommandError::of(
+            ErrorCode::CEREMONY_AMBIGUOUS,
+            format!("{name} names several ceremonies of this home"),
+        )
         .hint("give more characters of the id; `conclave status` lists them")),
-        None => Err(
-            CommandError::failed(format!("this home takes part in no ceremony {name}"))
-                .hint("`conclave status` lists those it does"),
-        ),
+        None => Err(CommandError::of(
+            ErrorCode::CEREMONY_UNKNOWN,
+            format!("this home takes part in no ceremony {name}"),
+        )
+        .hint("`conclave status` lists those it does")),
     }
 }
 

@@ -1,7 +1,7 @@
 //! How a ceremony that cannot become complete is told, and the evidence kept.
 
 use super::Context;
-use super::error::{CommandError, Kind};
+use super::error::{CommandError, ErrorCode};
 use crate::ceremony::evidence::{Collision, Evidence, EvidenceError, Fault};
 use crate::ceremony::plan::Plan;
 use crate::ceremony::step::Stop;
@@ -90,12 +90,12 @@ pub(super) fn explain(
     stop: &Stop,
 ) -> Result<(CommandError, Vec<String>), CommandError> {
     let kept = keep(home, plan, seat, &stop.faults, &stop.collisions)?;
-    let (kind, message) = if !stop.faults.is_empty() {
+    let (code, message) = if !stop.faults.is_empty() {
         let mut accused: Vec<Index> = stop.faults.iter().map(|fault| fault.accused).collect();
         accused.sort_unstable();
         accused.dedup();
         (
-            Kind::Misbehaviour,
+            ErrorCode::MISBEHAVIOUR,
             format!(
                 "{} proved wrong; the ceremony cannot become complete here: make no deposit for its keys",
                 names(plan, &accused)
@@ -103,19 +103,19 @@ pub(super) fn explain(
         )
     } else if !stop.collisions.is_empty() {
         (
-            Kind::Failed,
+            ErrorCode::CEREMONY_STOPPED,
             "the ceremony cannot become complete, and nobody is proved wrong".to_owned(),
         )
     } else {
         (
-            Kind::Failed,
+            ErrorCode::CEREMONY_ABANDONED,
             format!(
                 "the ceremony was abandoned by {}; it cannot become complete",
                 names(plan, &stop.abandoned)
             ),
         )
     };
-    let mut error = CommandError::new(kind, message);
+    let mut error = CommandError::of(code, message);
     for sentence in kept.sentences {
         error = error.cause(sentence);
     }

@@ -10,7 +10,7 @@ use std::io::{self, ErrorKind, Write};
 
 use serde::Serialize;
 
-use super::error::CommandError;
+use super::error::{CommandError, ErrorCode};
 use crate::json;
 
 /// The owner of both streams.
@@ -18,6 +18,8 @@ pub struct Ui {
     stdout: Box<dyn Write>,
     stderr: Box<dyn Write>,
     quiet: bool,
+    json: bool,
+    spoke: bool,
     stdout_state: io::Result<()>,
 }
 
@@ -38,8 +40,16 @@ impl Ui {
             stdout,
             stderr,
             quiet,
+            json: false,
+            spoke: false,
             stdout_state: Ok(()),
         }
+    }
+
+    /// Makes [`Self::fail`] speak to a program too.
+    pub fn for_programs(mut self, json: bool) -> Self {
+        self.json = json;
+        self
     }
 
     /// Writes a line, or several, of data to standard output.
@@ -80,6 +90,27 @@ impl Ui {
         for hint in error.hints() {
             self.say(format!("hint: {hint}"));
         }
+        self.say(format!("code: {}", error.error_code()));
+    }
+
+    /// [`Self::error`], and for programs [`Self::error_object`].
+    pub fn fail(&mut self, error: &CommandError) {
+        self.error(error);
+        self.error_object(error);
+    }
+
+    /// With `--json`, writes the error to standard output as an object, unless a report stands there
+    /// already: there is one object, whatever happens.
+    pub fn error_object(&mut self, error: &CommandError) {
+        if !self.json || self.spoke {
+            return;
+        }
+        let object = serde_json::json!({ "error": error.report() });
+        if let Ok(bytes) = json::pretty(&object) {
+            self.write_data(&bytes);
+        }
+        // The error itself is what the command ends with, also when nobody reads it.
+        let _ = self.stdout.flush();
     }
 
     /// Writes a question without a line's end.
@@ -93,7 +124,8 @@ impl Ui {
     pub fn finish(&mut self) -> Result<(), CommandError> {
         let flushed = self.stdout.flush();
         match std::mem::replace(&mut self.stdout_state, Ok(())).and(flushed) {
-            Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(CommandError::failed(
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(CommandError::of(
+                ErrorCode::OUTPUT_FAILED,
                 format!("cannot write to standard output: {error}"),
             )),
             _ => Ok(()),
@@ -101,6 +133,7 @@ impl Ui {
     }
 
     fn write_data(&mut self, bytes: &[u8]) {
+        self.spoke = true;
         if self.stdout_state.is_ok() {
             self.stdout_state = self.stdout.write_all(bytes);
         }
@@ -162,7 +195,7 @@ mod tests {
             ui.data("a\n\u{1b}[31mb\u{202e}");
             ui.note("fine");
             ui.warn("careful");
-            ui.error(&CommandError::failed("broken").cause("why").hint("mend it"));
+            ui.fail(&CommandError::failed("broken").cause("why").hint("mend it"));
             ui.finish().unwrap();
             let text =
                 |shared: &Shared| String::from_utf8(shared.0.lock().unwrap().clone()).unwrap();
@@ -170,9 +203,28 @@ mod tests {
             let note = if quiet { "" } else { "fine\n" };
             assert_eq!(
                 text(&err),
-                format!("{note}warning: careful\nerror: broken\n  why\nhint: mend it\n")
+                format!(
+                    "{note}warning: careful\nerror: broken\n  why\nhint: mend it\ncode: failed\n"
+                )
             );
         }
+    }
+
+    #[test]
+    fn a_program_gets_one_object() {
+        let told = |report: bool| {
+            let out = Shared::default();
+            let mut ui = Ui::over(Box::new(out.clone()), Box::new(Shared::default()), false)
+                .for_programs(true);
+            if report {
+                ui.json(&serde_json::json!({"a": 1})).unwrap();
+            }
+            ui.fail(&CommandError::usage("broken"));
+            let bytes = out.0.lock().unwrap().clone();
+            serde_json::from_slice::<serde_json::Value>(&bytes).unwrap()
+        };
+        assert_eq!(told(true), serde_json::json!({"a": 1}));
+        assert_eq!(told(false)["error"]["code"], "usage");
     }
 
     #[test]

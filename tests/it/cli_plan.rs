@@ -307,7 +307,7 @@ fn a_plan_is_shown_on_one_page() {
     let differs = ["plan", "show", "plan.json", "--expect", "other"];
     let ended = desk.refused(
         &differs,
-        1,
+        5,
         &["plan.json: the plan's addresses are not those of the list"],
     );
     assert!(

@@ -4,6 +4,7 @@ use crate::harness::binary::Desk;
 use crate::harness::story;
 
 const README: &str = include_str!("../../README.md");
+const RUNBOOK: &str = include_str!("../../docs/runbook.md");
 
 #[test]
 fn the_readme_does_what_it_says() {
@@ -11,10 +12,31 @@ fn the_readme_does_what_it_says() {
 }
 
 #[test]
+fn the_runbook_does_what_it_says() {
+    assert!(story::play(RUNBOOK) > 50);
+}
+
+#[test]
+fn error_codes_of_the_runbook_exist() {
+    let errors = include_str!("../../docs/errors.md");
+    let table = RUNBOOK.split("### 7.2 ").nth(1).unwrap();
+    let table = table.split("\n### ").next().unwrap();
+    let mut found = 0;
+    for row in table.lines().filter(|line| line.starts_with("| `")) {
+        let cell = row.split(" | ").next().unwrap();
+        for code in cell.split('`').skip(1).step_by(2) {
+            assert!(errors.contains(&format!("### `{code}`\n")), "{code}");
+            found += 1;
+        }
+    }
+    assert!(found > 25, "{found}");
+}
+
+#[test]
 fn commands_in_passing_are_taken() {
     let desk = Desk::new();
     let mut tried = 0;
-    for page in [README] {
+    for page in [README, RUNBOOK] {
         for command in page.split('`').filter(|text| text.starts_with("conclave ")) {
             // Help is given only when everything before it is understood.
             let mut args: Vec<&str> = command.split_whitespace().skip(1).collect();

@@ -2,8 +2,8 @@
 //!
 //! **Blocks.** Every `sh` block is a script. A comment before it says on whose machines in turn, and
 //! how its last line ends: `<!-- alice 3, bob 3, carol -->` (no number: 0; no comment: on the
-//! organiser's); what is written for alice is done by bob under his name. `<!-- not run: REASON -->`
-//! leaves a block out. A `text` block that follows is what the last machine shows: `…` stands for
+//! organiser's). A block that begins with alice is written for alice: bob puts his name for hers.
+//! `<!-- not run: REASON -->` leaves a block out. A `text` block that follows is what the last machine shows: `…` stands for
 //! anything in a line, and alone for any lines. After `<!-- file NAME: alice -->` any block is a file
 //! there. Each machine has a folder and a home; all share `/media/stick`.
 //!
@@ -92,7 +92,17 @@ pub(crate) fn play(page: &str) -> usize {
                 shows,
             } => {
                 let mut shown = String::new();
+                let for_alice = turns[0].0 == "alice";
+                let as_read_by = |machine: &str, text: &str| match for_alice {
+                    true => text.replace("alice", machine),
+                    false => text.to_owned(),
+                };
+                let mut last = "";
                 for (machine, expected) in turns {
+                    let commands: Vec<String> = commands
+                        .iter()
+                        .map(|command| as_read_by(machine, command))
+                        .collect();
                     let (code, output) = story.run(machine, &commands);
                     assert_eq!(
                         code,
@@ -102,8 +112,11 @@ pub(crate) fn play(page: &str) -> usize {
                     );
                     shown = output;
                     played += commands.len();
+                    last = machine;
                 }
                 if let Some(shows) = shows {
+                    let shows: Vec<String> =
+                        shows.iter().map(|text| as_read_by(last, text)).collect();
                     story.compare(line, &shows, &shown);
                 }
             }
@@ -152,10 +165,7 @@ impl Story {
         let mut folder = machine.clone();
         let mut script = "set -e\n".to_owned();
         for command in commands {
-            let mut command = self.real(command);
-            if name != "organiser" {
-                command = command.replace("alice", name);
-            }
+            let command = self.real(command);
             if let Some(other) = command.strip_prefix("cd ") {
                 folder = folder.join(other);
             }
@@ -232,7 +242,7 @@ impl Story {
     }
 
     /// Compares what was shown with what the page promises.
-    fn compare(&mut self, line: usize, promised: &[&str], shown: &str) {
+    fn compare(&mut self, line: usize, promised: &[String], shown: &str) {
         for promise in promised {
             if let Some(prompt) = promise.strip_suffix("____") {
                 assert!(is_asked(prompt), "line {line}: nothing asks: {prompt}");
@@ -240,8 +250,8 @@ impl Story {
         }
         let promised: Vec<&str> = promised
             .iter()
+            .map(String::as_str)
             .filter(|promise| !promise.ends_with("____"))
-            .copied()
             .collect();
         self.learn(&promised, shown);
         let promised: Vec<String> = promised.iter().map(|text| self.real(text)).collect();

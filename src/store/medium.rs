@@ -33,6 +33,10 @@ pub fn space(_: &Path) -> Option<Space> {
 
 /// The permission bits of `path` itself, as in `chmod`; nothing where there are none.
 #[cfg(unix)]
+#[cfg_attr(
+    target_os = "linux",
+    expect(clippy::useless_conversion, reason = "macOS has 16 bits")
+)]
 pub fn permissions(path: &Path) -> Option<u32> {
     let found = rustix::fs::lstat(path).ok()?;
     Some(rustix::fs::Mode::from_raw_mode(found.st_mode).bits().into())

@@ -23,6 +23,8 @@ mod cli_audit;
 #[cfg(test)]
 mod cli_deposit;
 #[cfg(test)]
+mod cli_doctor;
+#[cfg(test)]
 mod cli_files;
 #[cfg(test)]
 mod cli_plan;

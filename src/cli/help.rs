@@ -16,6 +16,7 @@ const GROUPS: &[(&str, &[&str])] = &[
             "plan new keygen",
             "plan show",
             "plan check",
+            "doctor",
         ],
     ),
     (
@@ -48,6 +49,9 @@ const MAX_WIDTH: usize = 100;
 /// On narrower terminals a command of the first page has its words below it.
 const MIN_COLUMNS_WIDTH: usize = 60;
 
+/// On narrower terminals the words of a flag stand below it.
+const MIN_FLAGS_WIDTH: usize = 80;
+
 /// Holds a command's words together while the parser lays out; printed as a space.
 const NO_BREAK: char = '\u{a0}';
 
@@ -65,10 +69,12 @@ pub(super) fn command() -> clap::Command {
 /// The text of a page that [`command`] laid out. The parser wraps all but the usage.
 pub(super) fn printable(page: &str) -> String {
     let wide = width();
-    let lines = page.split('\n').map(|line| match line.starts_with("Usage: ") {
-        true => wrap(line, "", wide).join("\n"),
-        false => line.replace(NO_BREAK, " "),
-    });
+    let lines = page
+        .split('\n')
+        .map(|line| match line.starts_with("Usage: ") {
+            true => wrap(line, "", wide).join("\n"),
+            false => line.replace(NO_BREAK, " "),
+        });
     lines.collect::<Vec<_>>().join("\n")
 }
 
@@ -82,7 +88,7 @@ fn laid_out(width: usize) -> clap::Command {
     let (groups, ending) = (groups(&command, width), ending(width));
     let template =
         format!("{{about}}\n\n{{usage-heading}} {{usage}}\n\n{groups}{{all-args}}\n\n{ending}");
-    unbroken(hide_commands(command))
+    unbroken(hide_commands(command), width < MIN_FLAGS_WIDTH)
         .override_usage("conclave [OPTIONS] <COMMAND>")
         .help_template(template)
 }
@@ -90,7 +96,7 @@ fn laid_out(width: usize) -> clap::Command {
 fn groups(command: &clap::Command, width: usize) -> String {
     let names = GROUPS.iter().flat_map(|(_, names)| names.iter());
     let longest = names.map(|name| name.len()).max().unwrap_or(0);
-    let indent = " ".repeat(longest.saturating_add(2));
+    let indent = " ".repeat(longest.saturating_add(4));
     let mut text = String::new();
     for (title, names) in GROUPS {
         text.push_str(&format!("{title}:\n"));
@@ -133,8 +139,10 @@ fn ending(width: usize) -> String {
     lines.join("\n")
 }
 
-/// Lets the parser wrap every command's notes as they fit, but no command in them.
-fn unbroken(mut command: clap::Command) -> clap::Command {
+/// Lets the parser wrap every command's notes as they fit, but no command in them; on a `narrow`
+/// screen words stand below their flags.
+fn unbroken(mut command: clap::Command, narrow: bool) -> clap::Command {
+    command = command.next_line_help(narrow);
     if let Some(notes) = command.get_after_long_help() {
         let notes = notes.to_string();
         let lines = parts(&notes).into_iter().map(|part| match part {
@@ -150,7 +158,7 @@ fn unbroken(mut command: clap::Command) -> clap::Command {
         .map(|sub| sub.get_name().to_owned())
         .collect();
     for name in names {
-        command = command.mut_subcommand(name, unbroken);
+        command = command.mut_subcommand(name, |sub| unbroken(sub, narrow));
     }
     command
 }

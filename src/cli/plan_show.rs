@@ -70,7 +70,8 @@ pub(super) fn run(args: &ShowArgs, cx: &mut Context) -> Result<(), CommandError>
                     .data(format!("  {}\n", differences.lines().join("\n  ")));
             }
         }
-        cx.ui.data(format!("Plan code\n  {}", report.plan_code));
+        cx.ui
+            .data_page(format!("Plan code\n  {}", report.plan_code));
     }
     match report.differences {
         Some(differences) if !differences.is_none() => Err(CommandError::of(

@@ -195,7 +195,7 @@ fn pages_are_written_once_and_render_without_a_warning() {
         let output = Command::new("man")
             .args(["--warnings", "-l"])
             .arg(desk.path("a").join(page))
-            .env("MANWIDTH", "60")
+            .env("MANWIDTH", "80")
             .env("LC_ALL", "C.UTF-8")
             .output()
             .unwrap();

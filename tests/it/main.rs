@@ -57,6 +57,8 @@ mod record;
 #[cfg(test)]
 mod rehearse;
 #[cfg(test)]
+mod report;
+#[cfg(test)]
 mod source;
 #[cfg(test)]
 mod vault;

@@ -53,6 +53,8 @@ mod record;
 #[cfg(test)]
 mod rehearse;
 #[cfg(test)]
+mod run_events;
+#[cfg(test)]
 mod source;
 #[cfg(test)]
 mod vault;

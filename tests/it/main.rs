@@ -66,3 +66,5 @@ mod vectors_bls;
 mod vectors_ethereum;
 #[cfg(test)]
 mod vectors_keystore;
+#[cfg(test)]
+mod words;

@@ -49,6 +49,8 @@ mod offline;
 #[cfg(test)]
 mod plan;
 #[cfg(test)]
+mod prompts;
+#[cfg(test)]
 mod protocol;
 #[cfg(test)]
 mod record;

@@ -185,7 +185,8 @@ fn a_stream_ends_however_the_command_fails() {
         error["code"].as_str().unwrap().to_owned()
     };
     assert_eq!(told(&["run", "--json"]), "usage");
-    assert_eq!(told(&["run", "--json", "pool.plan.json"]), "usage");
+    let no_courier = ["run", "--json", "pool.plan.json", "--accept-plan", &code];
+    assert_eq!(told(&no_courier), "usage");
     assert_eq!(
         told(&["run", "--json", "pool.plan.json", "--no-such-flag"]),
         "usage"

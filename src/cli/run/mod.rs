@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::Context;
 use super::error::{CommandError, ErrorCode, Kind};
+use super::needs::{self, Need};
 use super::progress::Progress;
 use super::stopped;
 use super::via::Via;
@@ -90,10 +91,6 @@ pub(super) fn run(args: &Args, cx: &mut Context) -> Result<(), CommandError> {
 }
 
 fn take_part(args: &Args, cx: &mut Context, events: &Events) -> Result<(), CommandError> {
-    if args.via.is_empty() {
-        return Err(CommandError::usage("no courier is named")
-            .hint("name the folder that carries the messages: --via /media/stick"));
-    }
     let plan = cx.read_plan(&args.plan)?;
     events.about(plan.cid());
     if plan.is_rehearsal() {
@@ -102,6 +99,18 @@ fn take_part(args: &Args, cx: &mut Context, events: &Events) -> Result<(), Comma
             "this is the plan of a rehearsal; its keys would be worth nothing and look real; nothing was sent",
         )
         .hint("take the plan that it was made from, or rehearse that: `conclave rehearse PLAN`"));
+    }
+    let mut needs: Vec<Need> = cx.home_needs()?.into_iter().collect();
+    if args.accept_plan.is_none() && !cx.accepted(plan.cid())? {
+        needs.push(needs::PLAN_CODE);
+    }
+    if args.via.is_empty() && !needs.is_empty() {
+        needs.push(needs::COURIER);
+    }
+    cx.require(needs)?;
+    if args.via.is_empty() {
+        return Err(CommandError::usage("no courier is named")
+            .hint("name the folder that carries the messages: --via /media/stick"));
     }
     let mut couriers = args.via.couriers(cx)?;
     let passphrase = args

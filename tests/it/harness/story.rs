@@ -307,11 +307,17 @@ fn shape(text: &str) -> String {
 fn is_asked(prompt: &str) -> bool {
     let words = prompt.split(['(', ':']).next().unwrap().trim();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cli");
-    let mut sources = fs::read_dir(folder).unwrap();
-    !words.is_empty()
-        && sources.any(|entry| {
-            fs::read_to_string(entry.unwrap().path()).is_ok_and(|text| text.contains(words))
-        })
+    !words.is_empty() && stands_in(&folder, words)
+}
+
+fn stands_in(folder: &Path, words: &str) -> bool {
+    fs::read_dir(folder).unwrap().any(|entry| {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            return stands_in(&path, words);
+        }
+        fs::read_to_string(path).is_ok_and(|text| text.contains(words))
+    })
 }
 
 /// Whether lines are as promised, where a lone `…` is any number of lines.

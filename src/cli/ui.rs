@@ -275,6 +275,13 @@ pub(super) mod captured {
             let ui = Self::over(Box::new(out.clone()), Box::new(io::sink()), false);
             (ui, out)
         }
+
+        /// What a person reads of an error.
+        pub(in crate::cli) fn words(error: &CommandError) -> String {
+            let err = Shared::default();
+            Self::over(Box::new(io::sink()), Box::new(err.clone()), false).error(error);
+            String::from_utf8(err.bytes()).unwrap()
+        }
     }
 }
 

@@ -41,6 +41,8 @@ mod docs;
 #[cfg(test)]
 mod driver;
 #[cfg(test)]
+mod errors;
+#[cfg(test)]
 mod four_homes;
 #[cfg(test)]
 mod harness;

@@ -20,18 +20,24 @@ use std::process::{Command, Stdio};
 
 use conclave::ceremony::plan::Plan;
 
-/// The plans of a page, in the order of their making: ceremony id, time, plan code.
-const PLANS: [[&str; 3]; 2] = [
-    [
-        "1f2e3d4c",
-        "1767225600",
-        "maple suffer size shift market mom drift deny",
-    ],
-    [
-        "5a6b7c8d",
-        "1767312000",
-        "merit lunar direct fit delay poverty between hover",
-    ],
+/// The stand-ins of a page for its plans, by the plan's name: ceremony id, time, plan code.
+const PLANS: [(&str, [&str; 3]); 2] = [
+    (
+        "Pool North",
+        [
+            "1f2e3d4c",
+            "1767225600",
+            "maple suffer size shift market mom drift deny",
+        ],
+    ),
+    (
+        "Pool South",
+        [
+            "5a6b7c8d",
+            "1767312000",
+            "merit lunar direct fit delay poverty between hover",
+        ],
+    ),
 ];
 
 /// What a page shows of a run, each learned where it is shown first: outcome codes, a time of day, a
@@ -66,7 +72,8 @@ enum Step<'a> {
 pub(crate) struct Story {
     folder: tempfile::TempDir,
     stand_ins: BTreeMap<&'static str, String>,
-    plans: usize,
+    /// Plan codes by ceremony id: each costs a second.
+    codes: BTreeMap<String, String>,
 }
 
 /// Plays a page; panics at the first line that is not as promised. Returns the number of commands.
@@ -133,7 +140,7 @@ impl Story {
         Self {
             folder,
             stand_ins: BTreeMap::new(),
-            plans: 0,
+            codes: BTreeMap::new(),
         }
     }
 
@@ -219,7 +226,8 @@ impl Story {
         let plan = named.and_then(|name| fs::read(folder.join(name)).ok());
         if let Some(plan) = plan.and_then(|bytes| Plan::parse(&bytes).ok()) {
             if rest.starts_with("run ") && !rest.contains("--accept-plan") {
-                answered.push_str(&format!(" --accept-plan '{}'", plan.code().unwrap()));
+                let code = &self.codes[&plan.cid().to_string()];
+                answered.push_str(&format!(" --accept-plan '{code}'"));
             }
             if rest.starts_with("ceremony abandon") {
                 answered.push_str(&format!(" --name '{}'", plan.name()));
@@ -233,12 +241,12 @@ impl Story {
         let words: Vec<&str> = script.split_whitespace().collect();
         let output = words.iter().position(|word| *word == "-o").unwrap() + 1;
         let plan = Plan::parse(&fs::read(folder.join(words[output])).unwrap()).unwrap();
-        let [cid, created, code] = PLANS[self.plans];
-        self.plans += 1;
-        self.stand_ins.insert(cid, plan.cid().short());
-        self.stand_ins.insert(created, plan.created().to_string());
-        self.stand_ins
-            .insert(code, plan.code().unwrap().to_string());
+        let named = PLANS.iter().find(|(name, _)| *name == plan.name().as_str());
+        if let Some((_, [cid, created, code])) = named {
+            self.stand_ins.insert(cid, plan.cid().short());
+            self.stand_ins.insert(created, plan.created().to_string());
+            self.stand_ins.insert(code, words);
+        }
     }
 
     /// Compares what was shown with what the page promises.

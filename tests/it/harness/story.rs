@@ -5,7 +5,8 @@
 //! organiser's). A block that begins with alice is written for alice: bob puts his name for hers.
 //! `<!-- not run: REASON -->` leaves a block out. A `text` block that follows is what the last machine shows: `…` stands for
 //! anything in a line, and alone for any lines. After `<!-- file NAME: alice -->` any block is a file
-//! there. Each machine has a folder and a home; all share `/media/stick`.
+//! there. `<!-- dave deals twice: PLAN -->` makes him cheat. Each machine has a user's folder, with the
+//! home where it is by default; all share `/media/stick`.
 //!
 //! **What a person types** is on the page a line that ends in `____`. The test gives it by flag: the
 //! passphrase, the code of the plan that is run, the name of the ceremony that is left. Keystores are
@@ -17,8 +18,17 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use conclave::ceremony::plan::Plan;
+use conclave::crypto::identity::IdentityKey;
+use conclave::json;
+use conclave::protocol::deal;
+use conclave::secret::{Passphrase, Secret};
+use conclave::store::disk::RealDisk;
+use conclave::store::home::Home;
+use conclave::store::wrap::Unlock;
+use conclave::wire::envelope::{Envelope, Kind, Place};
 
 /// The stand-ins of a page for its plans, by the plan's name: ceremony id, time, plan code.
 const PLANS: [(&str, [&str; 3]); 2] = [
@@ -66,6 +76,10 @@ enum Step<'a> {
         machines: Vec<&'a str>,
         text: Vec<&'a str>,
     },
+    DealTwice {
+        machine: &'a str,
+        plan: &'a str,
+    },
 }
 
 /// A page being played.
@@ -92,6 +106,7 @@ pub(crate) fn play(page: &str) -> usize {
                     fs::write(story.machine(machine).join(name), text).unwrap();
                 }
             }
+            Step::DealTwice { machine, plan } => story.deal_twice(machine, plan),
             Step::Run {
                 line,
                 turns,
@@ -186,7 +201,7 @@ impl Story {
             .args(["-c", &script])
             .env_clear()
             .env("PATH", format!("{}:/usr/bin:/bin", binaries.display()))
-            .env("CONCLAVE_HOME", machine.join("home"))
+            .env("HOME", &machine)
             .current_dir(&machine)
             .stdin(Stdio::null())
             .stdout(shown.try_clone().unwrap())
@@ -236,16 +251,37 @@ impl Story {
         answered
     }
 
+    /// Puts a second deal of an operator on the stick, as well made as the first.
+    fn deal_twice(&self, name: &str, plan: &str) {
+        let plan = Plan::parse(&fs::read(self.real(plan)).unwrap()).unwrap();
+        let root = self.machine(name).join(".local/share/conclave");
+        let unlock = Unlock::Passphrase(Passphrase::new(PASSPHRASE.to_owned()).unwrap());
+        let home = Home::open(Arc::new(RealDisk), &root, &unlock).unwrap();
+        let identity = IdentityKey::from_seed(&home.identity_seed().unwrap());
+        let mut operators = plan.roster().iter();
+        let position = operators.position(|one| one.card.identity() == &identity.public());
+        let deal = deal::make(&plan.params(), position.unwrap(), &Secret::new([0x77; 32]));
+        let payload = json::to_value(&deal.unwrap()).unwrap();
+        let cid = *plan.cid();
+        let second = Envelope::sign(&identity, cid, Kind::Deal, Place::Deal, payload).unwrap();
+        let folder = format!("{}-{}", plan.name().file_stem(), cid.short());
+        let file = Path::new(&self.stick()).join(folder).join("second.json");
+        fs::write(file, second.bytes()).unwrap();
+    }
+
     /// Remembers what the next plan's stand-ins stand for.
     fn learn_plan(&mut self, folder: &Path, script: &str) {
         let words: Vec<&str> = script.split_whitespace().collect();
         let output = words.iter().position(|word| *word == "-o").unwrap() + 1;
         let plan = Plan::parse(&fs::read(folder.join(words[output])).unwrap()).unwrap();
-        let named = PLANS.iter().find(|(name, _)| *name == plan.name().as_str());
+        let spoken = plan.code().unwrap().to_string();
+        self.codes.insert(plan.cid().to_string(), spoken.clone());
+        let mut stand_ins = PLANS.iter();
+        let named = stand_ins.find(|(name, _)| *name == plan.name().as_str());
         if let Some((_, [cid, created, code])) = named {
             self.stand_ins.insert(cid, plan.cid().short());
             self.stand_ins.insert(created, plan.created().to_string());
-            self.stand_ins.insert(code, words);
+            self.stand_ins.insert(code, spoken);
         }
     }
 
@@ -358,7 +394,13 @@ fn steps(page: &str) -> Vec<Step<'_>> {
             .strip_prefix("<!-- ")
             .and_then(|text| text.strip_suffix(" -->"))
         {
-            comment = Some(text);
+            comment = match text.split_once(" deals twice: ") {
+                Some((machine, plan)) => {
+                    steps.push(Step::DealTwice { machine, plan });
+                    None
+                }
+                None => Some(text),
+            };
             continue;
         }
         let Some(kind) = line.strip_prefix("```") else {

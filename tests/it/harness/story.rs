@@ -10,7 +10,7 @@
 //!
 //! **What a person types** is on the page a line that ends in `____`. The test gives it by flag: the
 //! passphrase, the code of the plan that is run, the name of the ceremony that is left. Keystores are
-//! encrypted the quick way.
+//! encrypted the quick way, and homes opened with little work once they are made.
 //!
 //! **Stand-ins** of the page, such as its ceremony id, stand for what the ceremony really has.
 
@@ -216,6 +216,9 @@ impl Story {
         {
             self.learn_plan(&folder, &script);
         }
+        if code == 0 && commands.iter().any(|line| line == "conclave identity new") {
+            lighten(&machine.join(".local/share/conclave/home-key.age"));
+        }
         (code, fs::read_to_string(log).unwrap())
     }
 
@@ -329,6 +332,16 @@ impl Story {
             self.stand_ins.insert(stand_in, found.to_owned());
         }
     }
+}
+
+/// Wraps a home key anew with little work: every command opens a home, and pays for it.
+fn lighten(file: &Path) {
+    let passphrase = || age::secrecy::SecretString::from(PASSPHRASE);
+    let identity = age::scrypt::Identity::new(passphrase());
+    let key = age::decrypt(&identity, &fs::read(file).unwrap()).unwrap();
+    let mut recipient = age::scrypt::Recipient::new(passphrase());
+    recipient.set_work_factor(4);
+    fs::write(file, age::encrypt(&recipient, &key).unwrap()).unwrap();
 }
 
 /// What two codes, two times or two numbers have in common.

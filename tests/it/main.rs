@@ -49,6 +49,8 @@ mod offline;
 #[cfg(test)]
 mod plan;
 #[cfg(test)]
+mod plan_questions;
+#[cfg(test)]
 mod protocol;
 #[cfg(test)]
 mod record;

@@ -8,3 +8,4 @@ pub(crate) mod flips;
 pub(crate) mod forgery;
 pub(crate) mod homes;
 pub(crate) mod maths;
+pub(crate) mod terminal;

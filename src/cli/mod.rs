@@ -31,6 +31,7 @@ mod expect;
 mod help;
 mod identity;
 mod keystore_check;
+mod known;
 mod plan_check;
 mod plan_new;
 mod plan_show;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::Context;
 use super::error::{CommandError, ErrorCode, Kind};
 use super::expect::Expected;
+use super::known::KnownRow;
 use super::page::Page;
 use super::progress::Progress;
 use super::stopped;
@@ -19,6 +20,7 @@ use crate::ethereum::keystore::KdfChoice;
 use crate::hash::Digest;
 use crate::secret::Passphrase;
 use crate::store::home::Home;
+use crate::store::known::How;
 use crate::store::seat::{self, Seat, own_card, spend_if_done};
 use crate::store::vault::{Marker, Vault};
 use crate::wire::code::Code;
@@ -210,7 +212,11 @@ fn accept(cx: &mut Context, args: &Args, home: &Home, plan: &Plan) -> Result<(),
     if vault.marker(plan.cid(), Marker::Accepted)?.is_some() {
         return Ok(());
     }
-    let page = Page::of(plan);
+    let known = cx.known(plan);
+    for warning in known.iter().flatten().filter_map(KnownRow::warning) {
+        cx.ui.warn(warning);
+    }
+    let page = Page::of(plan).with_known(known);
     cx.ui.note(&page);
     compare(cx, plan, args, page.needs_list())?;
     let words = match &args.accept_plan {
@@ -230,7 +236,9 @@ fn accept(cx: &mut Context, args: &Args, home: &Home, plan: &Plan) -> Result<(),
     if typed != plan.code()? {
         return Err(refused("this is not the code of this plan: it was read from another plan, or misheard; nothing was sent".into()));
     }
-    Ok(seat::accept(home, plan)?)
+    seat::accept(home, plan)?;
+    cx.remember(plan, How::Accepted);
+    Ok(())
 }
 
 /// Compares the plan's addresses with the operator's own list.

@@ -45,6 +45,8 @@ mod harness;
 #[cfg(test)]
 mod home;
 #[cfg(test)]
+mod known;
+#[cfg(test)]
 mod offline;
 #[cfg(test)]
 mod plan;

@@ -33,6 +33,7 @@ mod help;
 mod identity;
 mod keystore_check;
 mod known;
+mod needs;
 mod plan_check;
 mod plan_new;
 mod plan_show;

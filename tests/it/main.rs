@@ -41,6 +41,8 @@ mod docs;
 #[cfg(test)]
 mod driver;
 #[cfg(test)]
+mod errors;
+#[cfg(test)]
 mod four_homes;
 #[cfg(test)]
 mod harness;
@@ -55,6 +57,8 @@ mod plan;
 #[cfg(test)]
 mod plan_questions;
 #[cfg(test)]
+mod prompts;
+#[cfg(test)]
 mod protocol;
 #[cfg(test)]
 mod record;
@@ -62,6 +66,8 @@ mod record;
 mod rehearse;
 #[cfg(test)]
 mod report;
+#[cfg(test)]
+mod run_events;
 #[cfg(test)]
 mod source;
 #[cfg(test)]

@@ -13,6 +13,19 @@ use crate::harness::binary::{Desk, assert_golden, draft, plan_file};
 
 const PASSPHRASE: &str = "six words that nobody else uses";
 
+/// The commands that the first page of help lists.
+pub(crate) fn listed() -> Vec<String> {
+    let page = Desk::new().ok(&["--help"]);
+    let groups = page.split("\nOptions:").next().unwrap();
+    let commands: Vec<String> = groups
+        .lines()
+        .filter_map(|line| line.strip_prefix("  "))
+        .map(|line| line.split("  ").next().unwrap().to_owned())
+        .collect();
+    assert!(commands.len() >= 8, "{page}");
+    commands
+}
+
 /// Both pages of every command, and no golden page of a command that is gone.
 #[test]
 fn help_is_what_it_was() {

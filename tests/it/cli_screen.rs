@@ -1,7 +1,7 @@
 //! What stands on a screen: narrow ones, ones that cannot draw, and ones that are read aloud.
 
 use crate::harness::binary::{Desk, draft, plan_file};
-use crate::harness::terminal::on_screen;
+use crate::harness::screen::on_screen;
 
 /// What a terminal obeys: escapes, and lines drawn over others.
 const CONTROLS: [char; 3] = ['\u{1b}', '\r', '\u{8}'];

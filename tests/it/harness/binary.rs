@@ -31,6 +31,23 @@ pub(crate) struct Ended {
     pub(crate) stderr: String,
 }
 
+impl Ended {
+    /// Takes what a command left. What goes to no terminal is plain text, whichever command it comes
+    /// from: no colour, no line drawn anew.
+    pub(crate) fn of(output: std::process::Output) -> Self {
+        let plain = |bytes| {
+            let text = String::from_utf8(bytes).unwrap();
+            assert!(!text.contains(['\u{1b}', '\r', '\u{8}']), "{text:?}");
+            text
+        };
+        Self {
+            code: output.status.code().unwrap(),
+            stdout: plain(output.stdout),
+            stderr: plain(output.stderr),
+        }
+    }
+}
+
 impl Desk {
     pub(crate) fn new() -> Self {
         Self {
@@ -71,7 +88,7 @@ impl Desk {
     /// Runs a command to its end.
     #[track_caller]
     pub(crate) fn run(&self, args: &[&str]) -> Ended {
-        ended(self.command(args).output().unwrap())
+        Ended::of(self.command(args).output().unwrap())
     }
 
     /// Runs a command with something on its standard input.
@@ -86,7 +103,7 @@ impl Desk {
             .unwrap();
         // A command that does not read it may be gone already.
         let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-        ended(child.wait_with_output().unwrap())
+        Ended::of(child.wait_with_output().unwrap())
     }
 
     /// Runs a command that has to succeed; returns its standard output.
@@ -128,21 +145,6 @@ impl Desk {
             assert!(ended.stderr.contains(word), "{args:?}: {word}: {ended:?}");
         }
         ended
-    }
-}
-
-/// What goes to no terminal is plain text, whichever command it comes from: no colour, no line drawn
-/// anew.
-fn ended(output: std::process::Output) -> Ended {
-    let plain = |bytes| {
-        let text = String::from_utf8(bytes).unwrap();
-        assert!(!text.contains(['\u{1b}', '\r', '\u{8}']), "{text:?}");
-        text
-    };
-    Ended {
-        code: output.status.code().unwrap(),
-        stdout: plain(output.stdout),
-        stderr: plain(output.stderr),
     }
 }
 

@@ -218,6 +218,12 @@ fn from_nothing_to_deposit_data_and_keystores() {
     );
     let first = ceremony.stick();
     assert_eq!(first.len(), 2, "plan and deal");
+    // Who was accepted by a compared code is known from now on; before it, nobody was.
+    let book: serde_json::Value =
+        serde_json::from_slice(&desk.read("home-dave.known.json")).unwrap();
+    assert_eq!(book["entries"].as_array().unwrap().len(), 4);
+    assert_eq!(book["entries"][0]["how"], "accepted");
+    assert!(!desk.path("home-carol.known.json").exists());
     ceremony.run(
         "dave",
         3,

@@ -49,9 +49,13 @@ mod harness;
 #[cfg(test)]
 mod home;
 #[cfg(test)]
+mod known;
+#[cfg(test)]
 mod offline;
 #[cfg(test)]
 mod plan;
+#[cfg(test)]
+mod plan_questions;
 #[cfg(test)]
 mod prompts;
 #[cfg(test)]

@@ -5,8 +5,10 @@ use crate::ceremony::plan::Plan;
 use crate::cli::Context;
 use crate::cli::error::{CommandError, ErrorCode};
 use crate::cli::expect::Expected;
+use crate::cli::known::KnownRow;
 use crate::cli::page::Page;
 use crate::store::home::Home;
+use crate::store::known::How;
 use crate::store::seat;
 use crate::store::vault::{Marker, Vault};
 use crate::wire::code::Code;
@@ -22,7 +24,11 @@ pub(super) fn accept(
     if vault.marker(plan.cid(), Marker::Accepted)?.is_some() {
         return Ok("before");
     }
-    let page = Page::of(plan);
+    let known = cx.known(plan);
+    for warning in known.iter().flatten().filter_map(KnownRow::warning) {
+        cx.ui.warn(warning);
+    }
+    let page = Page::of(plan).with_known(known);
     cx.ui.note(&page);
     compare(cx, plan, args, page.needs_list())?;
     let words = match &args.accept_plan {
@@ -43,6 +49,7 @@ pub(super) fn accept(
         return Err(refused("this is not the code of this plan: it was read from another plan, or misheard; nothing was sent".into()));
     }
     seat::accept(home, plan)?;
+    cx.remember(plan, How::Accepted);
     Ok("now")
 }
 

@@ -9,3 +9,4 @@ pub(crate) mod forgery;
 pub(crate) mod homes;
 pub(crate) mod maths;
 pub(crate) mod story;
+pub(crate) mod terminal;

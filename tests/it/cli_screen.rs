@@ -39,6 +39,7 @@ fn help_fits_every_width() {
                 words.push(flag);
                 let page = desk.ok(&words);
                 assert_eq!(too_long(&page, width), [""; 0], "{words:?} at {width}");
+                assert!(page.is_ascii(), "{words:?}");
             }
         }
     }
@@ -159,5 +160,24 @@ fn questions_are_asked_in_lines() {
     assert_eq!(code, 1, "{screen}");
     assert!(screen.contains("make one more? [y/N] "), "{screen:?}");
     assert!(screen.contains("no card was made"), "{screen:?}");
+    assert!(!screen.contains(CONTROLS), "{screen:?}");
+
+    // The long interview too: answers, one that does not do, then the terminal's end.
+    let (code, screen) = on_screen(
+        &desk,
+        &["plan", "new"],
+        (60, "dumb"),
+        "Pool\nanother\nno hex\n\u{4}",
+    );
+    assert_eq!(code, 1, "{screen}");
+    assert!(screen.contains("Name of the ceremony: "), "{screen:?}");
+    assert!(
+        screen.contains("  8 hex characters are needed\n"),
+        "{screen:?}"
+    );
+    assert!(
+        screen.contains("(end of input); nothing was written"),
+        "{screen:?}"
+    );
     assert!(!screen.contains(CONTROLS), "{screen:?}");
 }

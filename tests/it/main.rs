@@ -55,6 +55,8 @@ mod record;
 #[cfg(test)]
 mod rehearse;
 #[cfg(test)]
+mod schemas;
+#[cfg(test)]
 mod source;
 #[cfg(test)]
 mod vault;

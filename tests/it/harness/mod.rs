@@ -8,4 +8,5 @@ pub(crate) mod flips;
 pub(crate) mod forgery;
 pub(crate) mod homes;
 pub(crate) mod maths;
+pub(crate) mod schema;
 pub(crate) mod story;

@@ -1,0 +1,94 @@
+//! The JSON Schemas in `schemas/`: what the tool writes is held against them.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::path::Path;
+use std::sync::{Arc, Mutex, OnceLock};
+
+use jsonschema::{Retrieve, Uri, Validator};
+use serde_json::Value;
+
+/// Where the schemas seem to lie: references between them are relative, and nothing is fetched.
+const BASE: &str = "file:///schemas/";
+
+/// Every schema by its name: `card` is `schemas/card.schema.json`.
+pub(crate) fn all() -> &'static BTreeMap<String, Value> {
+    static ALL: OnceLock<BTreeMap<String, Value>> = OnceLock::new();
+    ALL.get_or_init(|| {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas");
+        let mut all = BTreeMap::new();
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let file = path.file_name().unwrap().to_str().unwrap();
+            let name = file.strip_suffix(".schema.json");
+            let name = name.unwrap_or_else(|| panic!("{file} is no <name>.schema.json"));
+            let schema = serde_json::from_slice(&std::fs::read(&path).unwrap());
+            let schema = schema.unwrap_or_else(|error| panic!("{file}: {error}"));
+            all.insert(name.to_owned(), schema);
+        }
+        all
+    })
+}
+
+struct Ours;
+
+impl Retrieve for Ours {
+    fn retrieve(&self, uri: &Uri<String>) -> Result<Value, Box<dyn Error + Send + Sync>> {
+        uri.as_str()
+            .strip_prefix(BASE)
+            .and_then(|file| file.strip_suffix(".schema.json"))
+            .and_then(|name| all().get(name))
+            .cloned()
+            .ok_or_else(|| format!("{uri} is none of our schemas").into())
+    }
+}
+
+/// The validator of one schema.
+#[track_caller]
+pub(crate) fn validator(name: &str) -> Arc<Validator> {
+    static MADE: Mutex<BTreeMap<String, Arc<Validator>>> = Mutex::new(BTreeMap::new());
+    let schema = all().get(name);
+    let schema = schema.unwrap_or_else(|| panic!("there is no schemas/{name}.schema.json"));
+    let mut made = MADE.lock().unwrap();
+    let validator = made.entry(name.to_owned()).or_insert_with(|| {
+        let validator = jsonschema::draft202012::options()
+            .with_base_uri(format!("{BASE}{name}.schema.json"))
+            .with_retriever(Ours)
+            .build(schema);
+        Arc::new(validator.unwrap_or_else(|error| panic!("{name}.schema.json: {error}")))
+    });
+    validator.clone()
+}
+
+/// What a schema finds wrong with a value; empty if it accepts it.
+#[track_caller]
+pub(crate) fn problems(name: &str, value: &Value) -> Vec<String> {
+    validator(name)
+        .iter_errors(value)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect()
+}
+
+/// Holds a value against a schema.
+#[track_caller]
+pub(crate) fn assert_valid(name: &str, value: &Value) {
+    let problems = problems(name, value);
+    assert!(problems.is_empty(), "{name}: {problems:#?}\n{value:#}");
+}
+
+/// Holds a JSON file, or what a command printed, against a schema; returns it.
+#[track_caller]
+pub(crate) fn assert_valid_json(name: &str, text: impl AsRef<[u8]>) -> Value {
+    let value = serde_json::from_slice(text.as_ref());
+    let value = value.unwrap_or_else(|error| panic!("{name}: {error}"));
+    assert_valid(name, &value);
+    value
+}
+
+/// Holds every line of JSON Lines against a schema; returns them.
+#[track_caller]
+pub(crate) fn assert_valid_lines(name: &str, text: &str) -> Vec<Value> {
+    text.lines()
+        .map(|line| assert_valid_json(name, line))
+        .collect()
+}

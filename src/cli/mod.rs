@@ -27,6 +27,7 @@ mod audit;
 mod call;
 mod card;
 mod deposit_check;
+mod doctor;
 mod expect;
 mod help;
 mod identity;
@@ -99,6 +100,7 @@ enum Command {
     #[command(subcommand)]
     Ceremony(CeremonyCommand),
     Audit(audit::Args),
+    Doctor(doctor::Args),
     /// Check keystores
     #[command(subcommand)]
     Keystore(KeystoreCommand),
@@ -205,6 +207,7 @@ fn dispatch(command: Command, cx: &mut Context) -> Result<(), CommandError> {
         Command::Status(args) => status::run(&args, cx),
         Command::Ceremony(CeremonyCommand::Abandon(args)) => abandon::run(&args, cx),
         Command::Audit(args) => audit::run(&args, cx),
+        Command::Doctor(args) => doctor::run(&args, cx),
         Command::Keystore(KeystoreCommand::Check(args)) => keystore_check::run(&args, cx),
         Command::Deposit(DepositCommand::Check(args)) => deposit_check::run(&args, cx),
     }

@@ -334,6 +334,7 @@ fn complete(
         None => Some(plan.keystores()),
     };
     let list = seat.record();
+    let codes = outcome.codes()?;
     let request = Request {
         plan,
         outcome,
@@ -347,6 +348,7 @@ fn complete(
             messages: seat.messages(),
             list: &list,
         },
+        codes: &codes,
     };
     let progress = Progress::new(cx.global.quiet);
     let disk = Arc::clone(&cx.disk);
@@ -376,7 +378,7 @@ fn complete(
         cx.ui
             .note(format!("  {}{more}: {purpose}", first.display()));
     }
-    let code = Outcome::code(&outcome.hash()?)?.to_string();
+    let code = codes.1.to_string();
     cx.ui
         .note("the outcome code, to be read to the other operators and written down:");
     if !args.json {

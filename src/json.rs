@@ -62,8 +62,14 @@ pub fn parse(bytes: &[u8], limit: usize) -> Result<Value, JsonError> {
 /// Parses `bytes` and refuses them unless they are canonical.
 pub fn parse_canonical(bytes: &[u8], limit: usize) -> Result<Value, JsonError> {
     let value = parse(bytes, limit)?;
-    if canonical_value(&value)? == bytes {
-        Ok(value)
+    require_canonical(&value, bytes)?;
+    Ok(value)
+}
+
+/// Refuses `bytes`, of which `value` was read, unless they are canonical.
+pub fn require_canonical(value: &Value, bytes: &[u8]) -> Result<(), JsonError> {
+    if canonical_value(value)? == bytes {
+        Ok(())
     } else {
         Err(JsonError::NotCanonical)
     }

@@ -1,5 +1,6 @@
 //! `run`: take part in a ceremony.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -21,9 +22,11 @@ use crate::secret::Passphrase;
 use crate::store::home::Home;
 use crate::store::seat::{self, Seat, own_card, spend_if_done};
 use crate::store::vault::{Marker, Vault};
+use crate::wire::PROTOCOL_VERSION;
 use crate::wire::code::Code;
 use crate::wire::envelope;
 use crate::wire::roster::Index;
+use crate::wire::tool::Tool;
 
 const EXAMPLE: &str = "\
 Example, on every operator's machine in turn, the stick at /media/stick:
@@ -142,6 +145,7 @@ pub(super) fn run(args: &Args, cx: &mut Context) -> Result<(), CommandError> {
     progress.clear();
     let ran = ran?;
     tell_moved(cx, &ran);
+    tell_tools(cx, &plan, &seat);
     let mut report = Report {
         cid: *plan.cid(),
         state: "waiting",
@@ -270,6 +274,31 @@ fn tell_moved(cx: &mut Context, ran: &Ran) {
         "{} message(s) came in, {} went out",
         ran.moved.received, ran.moved.sent
     ));
+}
+
+/// Names the releases that others use. What an envelope says of it is not signed: it is told, and
+/// decides nothing.
+fn tell_tools(cx: &mut Context, plan: &Plan, seat: &Seat<'_>) {
+    let own = plan.roster().by_identity(&seat.me().identity.public());
+    let this = Tool::this();
+    let mut others: BTreeMap<&str, Vec<Index>> = BTreeMap::new();
+    for entry in seat.session().board().iter() {
+        let foreign = own.is_none_or(|own| own.index != entry.sender);
+        if let Some(tool) = entry.id.tool.as_ref().filter(|tool| **tool != this)
+            && foreign
+        {
+            let senders = others.entry(tool.as_str()).or_default();
+            if senders.last() != Some(&entry.sender) {
+                senders.push(entry.sender);
+            }
+        }
+    }
+    for (tool, senders) in others {
+        cx.ui.warn(format!(
+            "messages of {} say that {tool} made them; this is {this}: both speak protocol {PROTOCOL_VERSION} and work together",
+            stopped::names(plan, &senders)
+        ));
+    }
 }
 
 fn waiting(plan: &Plan, args: &Args, deals: &[Index], confirms: &[Index]) -> CommandError {

@@ -57,6 +57,8 @@ mod record;
 #[cfg(test)]
 mod rehearse;
 #[cfg(test)]
+mod releases;
+#[cfg(test)]
 mod report;
 #[cfg(test)]
 mod schemas;

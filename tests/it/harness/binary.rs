@@ -123,14 +123,23 @@ fn ended(output: std::process::Output) -> Ended {
 
 /// The card of an operator, the same for the same name.
 pub(crate) fn card(name: &str) -> VerifiedCard {
+    let mut secret = seed(name);
+    secret[31] ^= 1;
+    let text = Text::try_from(name.to_owned()).unwrap();
+    VerifiedCard::make(&identity(name), text, &Secret::new(secret)).unwrap()
+}
+
+/// The identity of [`card`].
+pub(crate) fn identity(name: &str) -> IdentityKey {
+    IdentityKey::from_seed(&Secret::new(seed(name)))
+}
+
+fn seed(name: &str) -> [u8; 32] {
     let mut seed = [0x5a; 32];
     seed.iter_mut()
         .zip(name.bytes())
         .for_each(|(byte, c)| *byte ^= c);
-    let identity = IdentityKey::from_seed(&Secret::new(seed));
-    seed[31] ^= 1;
-    let name = Text::try_from(name.to_owned()).unwrap();
-    VerifiedCard::make(&identity, name, &Secret::new(seed)).unwrap()
+    seed
 }
 
 /// A draft for these operators on Hoodi, one validator, everything fixed.

@@ -378,3 +378,130 @@ fn system_file(disk: &dyn Disk, path: &str) -> Option<String> {
     let bytes = disk.read(Path::new(path), MAX_SYSTEM_FILE_BYTES).ok()?;
     String::from_utf8(bytes).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ambient::OsRandomness;
+    use crate::store::disk::{DiskLock, Entry, RealDisk};
+
+    /// How a medium fails.
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    enum Medium {
+        Flips,
+        Shrinks,
+        ReadOnly,
+        Full,
+        KeepsAll,
+    }
+
+    impl Disk for Medium {
+        fn read(&self, path: &Path, limit: u64) -> Result<Vec<u8>, DiskError> {
+            let mut bytes = RealDisk.read(path, limit)?;
+            match self {
+                Self::Flips => bytes[READ_BACK_BYTES / 2] ^= 1,
+                Self::Shrinks => bytes.truncate(READ_BACK_BYTES / 2),
+                _ => {}
+            }
+            Ok(bytes)
+        }
+        fn list(&self, directory: &Path) -> Result<Vec<Entry>, DiskError> {
+            RealDisk.list(directory)
+        }
+        fn kind(&self, path: &Path) -> Result<Option<Kind>, DiskError> {
+            RealDisk.kind(path)
+        }
+        fn create(&self, path: &Path, bytes: &[u8], access: Access) -> Result<(), DiskError> {
+            match self {
+                Self::ReadOnly => Err(DiskError::ReadOnly(path.to_owned())),
+                Self::Full => Err(DiskError::Full(path.to_owned())),
+                _ => RealDisk.create(path, bytes, access),
+            }
+        }
+        fn replace(&self, path: &Path, bytes: &[u8], access: Access) -> Result<(), DiskError> {
+            RealDisk.replace(path, bytes, access)
+        }
+        fn create_dir_all(&self, path: &Path, access: Access) -> Result<(), DiskError> {
+            RealDisk.create_dir_all(path, access)
+        }
+        fn publish_dir(&self, from: &Path, to: &Path) -> Result<(), DiskError> {
+            RealDisk.publish_dir(from, to)
+        }
+        fn remove_file(&self, path: &Path) -> Result<(), DiskError> {
+            match self {
+                Self::KeepsAll => Err(DiskError::ReadOnly(path.to_owned())),
+                _ => RealDisk.remove_file(path),
+            }
+        }
+        fn remove_tree(&self, path: &Path) -> Result<(), DiskError> {
+            RealDisk.remove_tree(path)
+        }
+        fn sync(&self, path: &Path) -> Result<(), DiskError> {
+            RealDisk.sync(path)
+        }
+        fn lock(&self, path: &Path) -> Result<DiskLock, DiskError> {
+            RealDisk.lock(path)
+        }
+        fn clean_temporaries(&self, directory: &Path) -> Result<(), DiskError> {
+            RealDisk.clean_temporaries(directory)
+        }
+    }
+
+    #[test]
+    fn a_stick_that_fails_is_found_out_and_left_clean() {
+        let place = tempfile::tempdir().unwrap();
+        for (medium, expected) in [
+            (Medium::Flips, ReadBack::Differs),
+            (Medium::Shrinks, ReadBack::Differs),
+            (Medium::ReadOnly, ReadBack::ReadOnly),
+            (Medium::KeepsAll, ReadBack::ReadOnly),
+        ] {
+            let found = read_back(&medium, place.path(), &mut OsRandomness);
+            assert_eq!(found, expected, "{medium:?}");
+            let left = RealDisk.kind(&place.path().join(READ_BACK_NAME)).unwrap();
+            assert_eq!(left, None, "{medium:?}");
+        }
+        let full = read_back(&Medium::Full, place.path(), &mut OsRandomness);
+        assert!(
+            matches!(&full, ReadBack::Failed(why) if why.contains("full") || why.contains("space")),
+            "{full:?}"
+        );
+        let good = read_back(&RealDisk, place.path(), &mut OsRandomness);
+        assert!(matches!(good, ReadBack::Same { .. }), "{good:?}");
+        let file = place.path().join("file");
+        RealDisk.create(&file, b"x", Access::Public).unwrap();
+        let none = read_back(&RealDisk, &file, &mut OsRandomness);
+        assert!(matches!(none, ReadBack::Failed(_)), "{none:?}");
+    }
+
+    #[test]
+    fn a_home_that_takes_nothing_is_found_out() {
+        let place = tempfile::tempdir().unwrap();
+        for (medium, fine) in [
+            (Medium::ReadOnly, false),
+            (Medium::Full, false),
+            (Medium::Flips, true),
+        ] {
+            let HomeFound::Found { unwritable, .. } = home(&medium, place.path()) else {
+                panic!("{medium:?}")
+            };
+            assert_eq!(unwritable.is_none(), fine, "{medium:?}: {unwritable:?}");
+        }
+    }
+
+    /// What it says is this machine's business; that it says something is ours.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn this_machine_answers() {
+        let interfaces = interfaces().unwrap();
+        assert!(
+            interfaces
+                .iter()
+                .all(|found| found.name != "lo" || found.loopback)
+        );
+        assert!(swaps(&RealDisk).is_some());
+        assert!(memory().unwrap() > 0);
+        assert!(core(&RealDisk).limit.is_some());
+        assert_eq!(entropy(&RealDisk, &mut OsRandomness).draws, Ok(true));
+    }
+}

@@ -17,6 +17,8 @@ use conclave::secret::Secret;
 use conclave::wire::card::VerifiedCard;
 use conclave::wire::roster::Index;
 
+use crate::harness::schema;
+
 /// A folder to work in; gone with the value.
 pub(crate) struct Desk {
     folder: tempfile::TempDir,
@@ -68,10 +70,14 @@ impl Desk {
         command
     }
 
-    /// Runs a command to its end.
+    /// Runs a command to its end; a report of `--json` keeps to its schema.
     #[track_caller]
     pub(crate) fn run(&self, args: &[&str]) -> Ended {
-        ended(self.command(args).output().unwrap())
+        let ended = ended(self.command(args).output().unwrap());
+        if args.contains(&"--json") {
+            schema::assert_report(args, ended.code, &ended.stdout);
+        }
+        ended
     }
 
     /// Runs a command with something on its standard input.

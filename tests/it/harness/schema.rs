@@ -92,3 +92,73 @@ pub(crate) fn assert_valid_lines(name: &str, text: &str) -> Vec<Value> {
         .map(|line| assert_valid_json(name, line))
         .collect()
 }
+
+/// Holds what a command printed with `--json` against the schema of its report, or of errors.
+#[track_caller]
+pub(crate) fn assert_report(args: &[&str], code: i32, stdout: &str) {
+    if args.contains(&"run") {
+        assert_valid_lines("run-event", stdout);
+        return;
+    }
+    let report: Value = serde_json::from_str(stdout)
+        .unwrap_or_else(|error| panic!("{args:?} ended with {code}: {error}: {stdout}"));
+    if report.get("error").is_some() {
+        assert_valid("error", &report);
+        assert_eq!(report["error"]["exit_code"], code, "{args:?}: {report:#}");
+    } else {
+        assert_valid(&report_name(args), &report);
+    }
+}
+
+/// The schema of a command's report: its words with hyphens between.
+fn report_name(args: &[&str]) -> String {
+    let names = all().keys();
+    let mut fitting: Vec<&String> = names
+        .filter(|name| {
+            let mut words = args.iter();
+            name.split('-').all(|word| words.any(|arg| *arg == word))
+        })
+        .collect();
+    // `plan check FILE` must not be taken for a schema named `plan`.
+    fitting.sort_by_key(|name| std::cmp::Reverse(name.len()));
+    let name = fitting.first().map(|name| (*name).clone());
+    name.unwrap_or_else(|| panic!("no schema of the report of {args:?}"))
+}
+
+/// Holds every JSON file under a directory against the schema of its kind; returns how many of each.
+#[track_caller]
+pub(crate) fn assert_files(directory: &Path) -> BTreeMap<&'static str, usize> {
+    let mut counts = BTreeMap::new();
+    for (path, bytes) in crate::harness::disk::every_file(directory) {
+        if path.extension().is_some_and(|ending| ending == "json") {
+            let kind = kind_of(&path);
+            let value: Value = serde_json::from_slice(&bytes).unwrap();
+            let problems = problems(kind, &value);
+            assert!(problems.is_empty(), "{}: {problems:#?}", path.display());
+            *counts.entry(kind).or_default() += 1;
+        }
+    }
+    counts
+}
+
+/// The kind of a file, by the name that the tool gives it.
+#[track_caller]
+fn kind_of(path: &Path) -> &'static str {
+    let name = path.file_name().unwrap().to_str().unwrap();
+    let within = path.parent().and_then(Path::file_name);
+    match name {
+        "card.json" => "card",
+        "plan.json" => "plan",
+        "cluster.json" => "cluster",
+        "home.json" => "home",
+        _ if name.ends_with(".card.json") => "card",
+        _ if name.ends_with(".plan.json") => "plan",
+        _ if name.ends_with(".outcome.json") => "outcome",
+        _ if name.starts_with("deposit_data-") => "deposit-data",
+        _ if name.starts_with("builder_registrations-") => "builder-registrations",
+        _ if name.starts_with("keystore-") => "keystore",
+        _ if within.is_some_and(|within| within == "evidence") => "evidence",
+        _ if ["1-", "2-", "c-"].iter().any(|start| name.starts_with(start)) => "envelope",
+        _ => panic!("{}: which schema is its?", path.display()),
+    }
+}

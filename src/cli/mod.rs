@@ -32,6 +32,8 @@ mod expect;
 mod help;
 mod identity;
 mod keystore_check;
+mod known;
+mod needs;
 mod plan_check;
 mod plan_new;
 mod plan_show;

@@ -41,15 +41,23 @@ mod docs;
 #[cfg(test)]
 mod driver;
 #[cfg(test)]
+mod errors;
+#[cfg(test)]
 mod four_homes;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod home;
 #[cfg(test)]
+mod known;
+#[cfg(test)]
 mod offline;
 #[cfg(test)]
 mod plan;
+#[cfg(test)]
+mod plan_questions;
+#[cfg(test)]
+mod prompts;
 #[cfg(test)]
 mod protocol;
 #[cfg(test)]
@@ -60,6 +68,8 @@ mod rehearse;
 mod releases;
 #[cfg(test)]
 mod report;
+#[cfg(test)]
+mod run_events;
 #[cfg(test)]
 mod schemas;
 #[cfg(test)]

@@ -74,7 +74,8 @@ impl From<HomeError> for CommandError {
                 ErrorCode::HOME_DAMAGED,
             )
             .hint("restore the home from its backup; no command changes what it cannot read"),
-            HomeError::WrongPassphrase(_) => coded(ErrorCode::WRONG_PASSPHRASE),
+            HomeError::WrongPassphrase(_) => coded(ErrorCode::WRONG_PASSPHRASE)
+                .hint("try again; mind the keyboard's layout and Caps Lock: nothing counts tries"),
             HomeError::Version { .. } => coded(ErrorCode::HOME_VERSION),
             HomeError::NoCard(_) => coded(ErrorCode::CARD_UNKNOWN),
         }

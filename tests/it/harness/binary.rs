@@ -33,6 +33,17 @@ pub(crate) struct Ended {
     pub(crate) stderr: String,
 }
 
+impl Ended {
+    /// Takes what a command left.
+    pub(crate) fn of(output: std::process::Output) -> Self {
+        Self {
+            code: output.status.code().unwrap(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
 impl Desk {
     pub(crate) fn new() -> Self {
         Self {
@@ -73,7 +84,7 @@ impl Desk {
     /// Runs a command to its end; a report of `--json` keeps to its schema.
     #[track_caller]
     pub(crate) fn run(&self, args: &[&str]) -> Ended {
-        let ended = ended(self.command(args).output().unwrap());
+        let ended = Ended::of(self.command(args).output().unwrap());
         if args.contains(&"--json") {
             schema::assert_report(args, ended.code, &ended.stdout);
         }
@@ -92,7 +103,7 @@ impl Desk {
             .unwrap();
         // A command that does not read it may be gone already.
         let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-        ended(child.wait_with_output().unwrap())
+        Ended::of(child.wait_with_output().unwrap())
     }
 
     /// Runs a command that has to succeed; returns its standard output.
@@ -116,14 +127,6 @@ impl Desk {
             assert!(ended.stderr.contains(word), "{args:?}: {word}: {ended:?}");
         }
         ended
-    }
-}
-
-fn ended(output: std::process::Output) -> Ended {
-    Ended {
-        code: output.status.code().unwrap(),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
     }
 }
 

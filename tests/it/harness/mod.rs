@@ -10,3 +10,4 @@ pub(crate) mod homes;
 pub(crate) mod maths;
 pub(crate) mod schema;
 pub(crate) mod story;
+pub(crate) mod terminal;

@@ -17,6 +17,8 @@ mod architecture;
 #[cfg(test)]
 mod artifacts;
 #[cfg(test)]
+mod ceremonies;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod cli_audit;
@@ -30,6 +32,8 @@ mod cli_files;
 mod cli_plan;
 #[cfg(test)]
 mod cli_status;
+#[cfg(test)]
+mod corpus;
 #[cfg(test)]
 mod courier_folder;
 #[cfg(test)]

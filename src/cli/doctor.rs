@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::Context;
 use super::error::CommandError;
 use super::home::locale;
-use super::ui::wrap;
+use super::layout::wrap;
 use super::via::Via;
 use crate::ambient::Clock as _;
 use crate::ceremony::plan::Plan;

@@ -26,6 +26,7 @@ mod abandon;
 mod audit;
 mod call;
 mod card;
+mod completions;
 mod deposit_check;
 mod doctor;
 mod expect;
@@ -33,6 +34,8 @@ mod help;
 mod identity;
 mod keystore_check;
 mod known;
+mod layout;
+mod man;
 mod needs;
 mod plan_check;
 mod plan_new;
@@ -109,6 +112,8 @@ enum Command {
     /// Check deposit files
     #[command(subcommand)]
     Deposit(DepositCommand),
+    Completions(completions::Args),
+    Man(man::Args),
 }
 
 #[derive(Debug, Subcommand)]
@@ -212,6 +217,8 @@ fn dispatch(command: Command, cx: &mut Context) -> Result<(), CommandError> {
         Command::Doctor(args) => doctor::run(&args, cx),
         Command::Keystore(KeystoreCommand::Check(args)) => keystore_check::run(&args, cx),
         Command::Deposit(DepositCommand::Check(args)) => deposit_check::run(&args, cx),
+        Command::Completions(args) => completions::run(&args, cx),
+        Command::Man(args) => man::run(&args, cx),
     }
 }
 

@@ -31,6 +31,10 @@ mod cli_files;
 #[cfg(test)]
 mod cli_plan;
 #[cfg(test)]
+mod cli_screen;
+#[cfg(test)]
+mod cli_shell;
+#[cfg(test)]
 mod cli_status;
 #[cfg(test)]
 mod corpus;

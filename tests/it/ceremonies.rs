@@ -48,10 +48,22 @@ fn the_examples_are_these() {
     assert_eq!(
         ids,
         [
-            ("keygen-3of4-gnosis", "3c15c05cb3f25c652387d8b0ac9abb72bc38919f84fec6610a4d44fc78ee7976"),
-            ("keygen-3of4-hoodi", "9be75833972791630c67fc19ea6f787c33c06f4e53c82e37cd7b86823a310ade"),
-            ("keygen-3of4-hoodi-100", "85a6a979ffcf55e7ceb896e4bc3f904b66c52f2af292386b769785d867cc92f3"),
-            ("keygen-5of7-mainnet", "93bdd9e6e86a6b64ce5372c3d539e03f2ae486ed26428db5dac421142f5bbbf8"),
+            (
+                "keygen-3of4-gnosis",
+                "3c15c05cb3f25c652387d8b0ac9abb72bc38919f84fec6610a4d44fc78ee7976"
+            ),
+            (
+                "keygen-3of4-hoodi",
+                "9be75833972791630c67fc19ea6f787c33c06f4e53c82e37cd7b86823a310ade"
+            ),
+            (
+                "keygen-3of4-hoodi-100",
+                "85a6a979ffcf55e7ceb896e4bc3f904b66c52f2af292386b769785d867cc92f3"
+            ),
+            (
+                "keygen-5of7-mainnet",
+                "93bdd9e6e86a6b64ce5372c3d539e03f2ae486ed26428db5dac421142f5bbbf8"
+            ),
         ]
     );
 }

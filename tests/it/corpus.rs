@@ -147,6 +147,8 @@ fn mutations(value: &Value) -> Vec<(String, Value)> {
     let mut all = Vec::new();
     match value {
         Value::Object(fields) => {
+            let values = Value::Array(fields.values().cloned().collect());
+            all.push((" as an array of its values".to_owned(), values));
             for (key, inner) in fields {
                 let put = |change: &dyn Fn(&mut Map<String, Value>)| {
                     let mut changed = fields.clone();

@@ -151,6 +151,7 @@ fn kind_of(path: &Path) -> &'static str {
         "plan.json" => "plan",
         "cluster.json" => "cluster",
         "home.json" => "home",
+        _ if name.ends_with(".known.json") => "known-identities",
         _ if name.ends_with(".card.json") => "card",
         _ if name.ends_with(".plan.json") => "plan",
         _ if name.ends_with(".outcome.json") => "outcome",

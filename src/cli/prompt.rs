@@ -93,6 +93,17 @@ impl Context {
         Ok(passphrase)
     }
 
+    /// Asks and reads a line, without its ends' spaces; nothing if the terminal went away.
+    pub(super) fn typed_line(&mut self, question: impl Display) -> io::Result<Option<String>> {
+        self.ui.ask(question);
+        let mut line = String::new();
+        let read = io::stdin()
+            .lock()
+            .take(MAX_ANSWER_BYTES)
+            .read_line(&mut line)?;
+        Ok((read > 0).then(|| line.trim().to_owned()))
+    }
+
     /// Asks a question whose answer is no secret. `flag` is its twin for scripts.
     pub fn answer(&mut self, question: impl Display, flag: &str) -> Result<String, CommandError> {
         if !self.has_terminal() {
@@ -102,14 +113,10 @@ impl Context {
             )
             .hint(format!("give {flag}")));
         }
-        self.ui.ask(format!("{question} "));
-        let mut line = String::new();
-        io::stdin()
-            .lock()
-            .take(MAX_ANSWER_BYTES)
-            .read_line(&mut line)
+        let line = self
+            .typed_line(format!("{question} "))
             .map_err(|error| CommandError::failed(format!("cannot read the answer: {error}")))?;
-        Ok(line.trim().to_owned())
+        Ok(line.unwrap_or_default())
     }
 
     /// Asks for a yes; `--yes` is one. Never for a question of safety.

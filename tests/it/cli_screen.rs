@@ -1,5 +1,6 @@
 //! What stands on a screen: narrow ones, ones that cannot draw, and ones that are read aloud.
 
+use crate::four_homes::Ceremony;
 use crate::harness::binary::{Desk, draft, plan_file};
 use crate::harness::screen::on_screen;
 
@@ -39,6 +40,7 @@ fn help_fits_every_width() {
                 words.push(flag);
                 let page = desk.ok(&words);
                 assert_eq!(too_long(&page, width), [""; 0], "{words:?} at {width}");
+                assert!(page.is_ascii(), "{words:?}");
             }
         }
     }
@@ -160,4 +162,43 @@ fn questions_are_asked_in_lines() {
     assert!(screen.contains("make one more? [y/N] "), "{screen:?}");
     assert!(screen.contains("no card was made"), "{screen:?}");
     assert!(!screen.contains(CONTROLS), "{screen:?}");
+
+    // The long interview too: answers, one that does not do, then the terminal's end.
+    let (code, screen) = on_screen(
+        &desk,
+        &["plan", "new"],
+        (60, "dumb"),
+        "Pool\nanother\nno hex\n\u{4}",
+    );
+    assert_eq!(code, 1, "{screen}");
+    assert!(screen.contains("Name of the ceremony: "), "{screen:?}");
+    assert!(
+        screen.contains("  8 hex characters are needed\n"),
+        "{screen:?}"
+    );
+    assert!(
+        screen.contains("(end of input); nothing was written"),
+        "{screen:?}"
+    );
+    assert!(!screen.contains(CONTROLS), "{screen:?}");
+}
+
+/// Who asks for few words still sees the page before the code is asked for.
+#[test]
+fn quiet_hides_no_page_that_a_question_is_about() {
+    let ceremony = Ceremony::prepare();
+    let run =
+        "--quiet --home home-alice --passphrase-file passphrase run pool.plan.json --via stick";
+    let run: Vec<&str> = run.split(' ').collect();
+    let (code, screen) = on_screen(&ceremony.desk, &run, (80, "xterm"), "no such words\n");
+    assert_ne!(code, 0, "{screen}");
+    let page = screen.find("Withdrawal addresses\n  0x71C7656EC7ab88b098defB751B7401B5f6d8976F");
+    let question = screen.find("Type the plan code");
+    assert!(page.is_some() && page < question, "{screen}");
+    assert!(screen.contains("nothing was sent"), "{screen}");
+    // No question, no page.
+    let told = ceremony
+        .desk
+        .run(&[&run[..], &["--accept-plan", "no such words"]].concat());
+    assert!(!told.stderr.contains("Withdrawal addresses"), "{told:?}");
 }

@@ -4,6 +4,8 @@
 //! exponent; no key twice; bounded size, nesting and node count; nothing after the value. With
 //! these, the canonical form is the sorted-key form without white space.
 
+mod typed;
+
 use std::fmt;
 
 use serde::de::{self, DeserializeOwned, DeserializeSeed, MapAccess, SeqAccess, Visitor};
@@ -62,8 +64,14 @@ pub fn parse(bytes: &[u8], limit: usize) -> Result<Value, JsonError> {
 /// Parses `bytes` and refuses them unless they are canonical.
 pub fn parse_canonical(bytes: &[u8], limit: usize) -> Result<Value, JsonError> {
     let value = parse(bytes, limit)?;
-    if canonical_value(&value)? == bytes {
-        Ok(value)
+    require_canonical(&value, bytes)?;
+    Ok(value)
+}
+
+/// Refuses `bytes`, of which `value` was read, unless they are canonical.
+pub fn require_canonical(value: &Value, bytes: &[u8]) -> Result<(), JsonError> {
+    if canonical_value(value)? == bytes {
+        Ok(())
     } else {
         Err(JsonError::NotCanonical)
     }
@@ -71,7 +79,7 @@ pub fn parse_canonical(bytes: &[u8], limit: usize) -> Result<Value, JsonError> {
 
 /// Reads a typed object out of a parsed value. The type must deny unknown fields.
 pub fn decode<T: DeserializeOwned>(value: &Value) -> Result<T, JsonError> {
-    T::deserialize(value).map_err(invalid)
+    T::deserialize(typed::Typed(value)).map_err(invalid)
 }
 
 /// Returns the canonical bytes of a value.
@@ -424,6 +432,47 @@ mod tests {
             parse(b"9007199254740991", 64).unwrap(),
             Value::from(MAX_INTEGER)
         );
+    }
+
+    #[test]
+    fn an_object_is_not_read_from_an_array() {
+        #[derive(Debug, PartialEq, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Outer {
+            inner: Vec<Inner>,
+            kind: Option<Kind>,
+        }
+        #[derive(Debug, PartialEq, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Inner {
+            a: u64,
+        }
+        #[derive(Debug, PartialEq, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        enum Kind {
+            Plain,
+            Of(String),
+        }
+        let read = |text: &str| decode::<Outer>(&parse(text.as_bytes(), 1 << 20).unwrap());
+        let made = |kind| Outer {
+            inner: vec![Inner { a: 1 }],
+            kind,
+        };
+        assert_eq!(read(r#"{"inner":[{"a":1}]}"#), Ok(made(None)));
+        let plain = read(r#"{"inner":[{"a":1}],"kind":"plain"}"#);
+        assert_eq!(plain, Ok(made(Some(Kind::Plain))));
+        let of = read(r#"{"inner":[{"a":1}],"kind":{"of":"x"}}"#);
+        assert_eq!(of, Ok(made(Some(Kind::Of("x".into())))));
+        for (text, why) in [
+            (r#"[[{"a":1}],"plain"]"#, "expected an object"),
+            (r#"{"inner":[[1]]}"#, "expected an object"),
+            (r#"{"inner":[{"a":1,"b":2}]}"#, "unknown field `b`"),
+            (r#"{"inner":{"a":1}}"#, "expected a sequence"),
+            (r#"{"inner":7}"#, "expected a sequence"),
+        ] {
+            let error = read(text).unwrap_err().to_string();
+            assert!(error.contains(why), "{text}: {error}");
+        }
     }
 
     #[test]

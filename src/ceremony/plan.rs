@@ -9,6 +9,8 @@ mod checks;
 
 pub use checks::{instalment_problems, threshold_problem};
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -25,15 +27,14 @@ use crate::ethereum::withdrawal::{CredentialsKind, WithdrawalCredentials};
 use crate::hash::{Digest, Hasher, Tag};
 use crate::json::{self, Hex, JsonError, Text};
 use crate::protocol::{self, Params};
+use crate::wire::PROTOCOL_VERSION;
 use crate::wire::card::VerifiedCard;
 use crate::wire::code::{Code, CodeError};
 use crate::wire::roster::{Index, Roster};
+use crate::wire::tool::{OtherProtocol, Tool};
 
 /// The largest plan, in bytes.
 pub const MAX_PLAN_BYTES: usize = 16 * 1024 * 1024;
-
-/// The plan format this tool reads and writes.
-pub const PLAN_VERSION: u64 = 1;
 
 /// The most instalments of one validator.
 pub const MAX_INSTALMENTS: usize = 32;
@@ -143,7 +144,7 @@ impl std::fmt::Display for PlanError {
 impl std::error::Error for PlanError {}
 
 /// Something in a plan that is allowed and that its operators should know.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Warning {
     /// t below two thirds, under its danger flag.
     #[error(
@@ -171,9 +172,29 @@ pub enum Warning {
         "the network {0} starts anew now and then: deposits count for the chain whose genesis validators root the plan carries, and until it ends"
     )]
     NetworkStartsAnew(&'static str),
+    /// Cards that another release made.
+    #[error("made by {tool}: the card of {}; this is {}: both speak protocol {PROTOCOL_VERSION} and work together", some(.operators), Tool::this())]
+    OtherTool {
+        /// The release.
+        tool: Tool,
+        /// Whose cards.
+        operators: Vec<Text>,
+    },
     /// A danger flag that is not needed.
     #[error("the plan carries danger_low_threshold, which its threshold does not need")]
     NeedlessDanger,
+}
+
+/// The first few of many names.
+fn some(names: &[Text]) -> String {
+    const LISTED: usize = 5;
+    let mut list: Vec<&str> = names.iter().take(LISTED).map(Text::as_str).collect();
+    let more = names.len().saturating_sub(LISTED);
+    let more = format!("{more} more");
+    if names.len() > LISTED {
+        list.push(&more);
+    }
+    list.join(", ")
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -240,15 +261,13 @@ impl Plan {
     /// [`Self::parse`] for a value that `json::parse` has read.
     pub fn from_value(value: Value) -> Result<Self, PlanError> {
         // The version first: a plan of another version may differ in anything else.
-        match value.get("version").and_then(Value::as_u64) {
-            Some(PLAN_VERSION) => {}
-            Some(other) => {
-                return Err(problem(format!(
-                    "the plan is of version {other}; this is conclave {}, which reads version {PLAN_VERSION}",
-                    env!("CARGO_PKG_VERSION")
-                )));
-            }
-            None => return Err(problem("this is not a plan: it has no version".into())),
+        // A plan has no tool of its own; its cards have.
+        let tool = value.pointer("/roster/0/card/tool");
+        if let Some(other) = OtherProtocol::of(&value, tool) {
+            return Err(problem(format!("the plan was made from cards {other}")));
+        }
+        if value.get("version").and_then(Value::as_u64).is_none() {
+            return Err(problem("this is not a plan: it has no version".into()));
         }
         let canonical = json::canonical_value(&value).map_err(unusable)?;
         let file: PlanFile =
@@ -300,7 +319,7 @@ impl Plan {
             })
             .collect();
         let file = PlanFile {
-            version: PLAN_VERSION,
+            version: PROTOCOL_VERSION,
             kind: PlanKind::Keygen,
             name: draft.name,
             created: draft.created,
@@ -450,7 +469,28 @@ impl Plan {
                 Life::Retired => warnings.push(Warning::RetiredNetwork(known.name)),
             }
         }
+        warnings.extend(self.other_tools());
         warnings
+    }
+
+    /// The cards that other releases made, by release.
+    fn other_tools(&self) -> impl Iterator<Item = Warning> {
+        let mut others: BTreeMap<&str, (&Tool, Vec<Text>)> = BTreeMap::new();
+        let this = Tool::this();
+        for card in self.roster.iter().map(|operator| &operator.card) {
+            if *card.tool() != this {
+                let (_, names) = others
+                    .entry(card.tool().as_str())
+                    .or_insert_with(|| (card.tool(), Vec::new()));
+                names.push(card.name().clone());
+            }
+        }
+        others
+            .into_values()
+            .map(|(tool, operators)| Warning::OtherTool {
+                tool: tool.clone(),
+                operators,
+            })
     }
 
     /// What the protocol computes with.

@@ -68,10 +68,7 @@ impl<'a> Session<'a> {
 
     /// Puts a message on the board. `id` is what [`Messages::load`] will be asked for.
     pub fn place(&mut self, message: &Authenticated, id: &str) -> Registered {
-        let reference = MessageRef {
-            id: id.to_owned(),
-            signature: *message.signature(),
-        };
+        let reference = MessageRef::of(message, id);
         match self.board.insert(Entry::of(message, reference)) {
             Inserted::New | Inserted::Second(_) => Registered::New,
             Inserted::Known => Registered::Known,
@@ -84,10 +81,7 @@ impl<'a> Session<'a> {
     /// [`Self::place`], however much its sender has said: for who stores nothing by it, or has asked
     /// [`Self::counts`].
     pub fn place_beyond(&mut self, message: &Authenticated, id: &str) -> Registered {
-        let reference = MessageRef {
-            id: id.to_owned(),
-            signature: *message.signature(),
-        };
+        let reference = MessageRef::of(message, id);
         match self.board.insert_beyond(Entry::of(message, reference)) {
             Inserted::Known => Registered::Known,
             _ => Registered::New,
@@ -101,10 +95,7 @@ impl<'a> Session<'a> {
         if message.kind() != Kind::Confirm || confirms > MAX_MESSAGES {
             return Ok(false);
         }
-        let reference = MessageRef {
-            id: String::new(),
-            signature: *message.signature(),
-        };
+        let reference = MessageRef::of(message, "");
         let bytes = Offered(message.bytes());
         self.keygen(&bytes, &Unobserved)
             .confirms(&Entry::of(message, reference), own)

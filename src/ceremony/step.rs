@@ -11,8 +11,9 @@ use crate::hash::Digest;
 use crate::json::JsonError;
 use crate::protocol::ProtocolError;
 use crate::secret::Seed;
-use crate::wire::envelope::{Envelope, EnvelopeError, Kind};
+use crate::wire::envelope::{Authenticated, Envelope, EnvelopeError, Kind};
 use crate::wire::roster::Index;
+use crate::wire::tool::Tool;
 
 /// Where the owner of a board finds a message, and the signature that a confirm shows of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +22,19 @@ pub struct MessageRef {
     pub id: String,
     /// The sender's signature.
     pub signature: Signature,
+    /// What the message says made it; not signed, and for people alone.
+    pub tool: Option<Tool>,
+}
+
+impl MessageRef {
+    /// Returns the reference of a message whose bytes their owner calls `id`.
+    pub fn of(message: &Authenticated, id: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            signature: *message.signature(),
+            tool: message.tool().cloned(),
+        }
+    }
 }
 
 /// Why a session cannot go on; always our own side.

@@ -219,7 +219,16 @@ impl<'a> Seat<'a> {
             .authenticate(cid, self.plan.roster())
             .map_err(SessionError::from)?;
         let name = label(self.plan, &message);
-        vault.put_own(cid, &name, message.bytes())?;
+        let message = match vault.put_own(cid, &name, message.bytes()) {
+            Ok(_) => message,
+            // The same message, made again by another release: what was stored first may have left,
+            // and is what leaves again.
+            Err(VaultError::SaidDifferently(path)) => self
+                .stored(&name)?
+                .filter(|stored| stored.message_hash() == message.message_hash())
+                .ok_or(VaultError::SaidDifferently(path))?,
+            Err(error) => return Err(error.into()),
+        };
         match message.kind() {
             Kind::Confirm => {
                 vault.mark(cid, Marker::Confirmed, message.message_hash().as_bytes())?
@@ -231,6 +240,17 @@ impl<'a> Seat<'a> {
         self.session.place(&message, put.name());
         self.memory.own.insert(message.message_hash());
         Ok(())
+    }
+
+    /// The own message of a name, if there is one and it is a message of this ceremony.
+    fn stored(&self, name: &str) -> Result<Option<Authenticated>, SeatError> {
+        let stored = Vault::new(self.home).read_own(self.plan.cid(), name)?;
+        Ok(stored.and_then(|bytes| {
+            let envelope = Envelope::parse(&bytes).ok()?;
+            envelope
+                .authenticate(self.plan.cid(), self.plan.roster())
+                .ok()
+        }))
     }
 
     /// Stores our shares in the vault, before any message that speaks of them.

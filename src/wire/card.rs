@@ -16,7 +16,8 @@ use crate::crypto::scalar::Scalar;
 use crate::hash::{Kdf, Tag};
 use crate::json::{self, Hex, JsonError, Text};
 use crate::secret::{Secret, Seed};
-use crate::wire::{PROTOCOL_VERSION, version_of};
+use crate::wire::PROTOCOL_VERSION;
+use crate::wire::tool::{OtherProtocol, Tool};
 
 /// The largest card file, in bytes.
 pub const MAX_CARD_BYTES: usize = 16 * 1024;
@@ -28,13 +29,8 @@ pub enum CardError {
     #[error("the card {0}")]
     Json(#[from] JsonError),
     /// A card of another protocol version.
-    #[error("the card is of protocol version {found}; this conclave speaks version {ours}")]
-    Version {
-        /// The card's.
-        found: u64,
-        /// This program's.
-        ours: u64,
-    },
+    #[error("the card was made {0}")]
+    Version(OtherProtocol),
     /// E_i or the proof's commitment is no point.
     #[error("the card's {what} is refused: {source}")]
     Point {
@@ -52,46 +48,6 @@ pub enum CardError {
     /// The ceremony secret gives a zero scalar, which no honest randomness does.
     #[error("the ceremony secret gives no usable key; nothing was made")]
     Secret,
-}
-
-/// The name and version of the program that made a card: 1 to 32 printable ASCII characters such as
-/// `conclave 0.1.0`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Tool(String);
-
-impl Tool {
-    /// The most characters.
-    pub const MAX_CHARS: usize = 32;
-
-    /// This program.
-    pub fn this() -> Self {
-        Self(concat!("conclave ", env!("CARGO_PKG_VERSION")).to_owned())
-    }
-
-    /// The text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl TryFrom<String> for Tool {
-    type Error = &'static str;
-
-    fn try_from(text: String) -> Result<Self, &'static str> {
-        let printable = text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
-        if printable && text.trim() == text && (1..=Self::MAX_CHARS).contains(&text.len()) {
-            Ok(Self(text))
-        } else {
-            Err("a tool is 1 to 32 printable ASCII characters without white space at the ends")
-        }
-    }
-}
-
-impl From<Tool> for String {
-    fn from(tool: Tool) -> String {
-        tool.0
-    }
 }
 
 /// The fields of a card as they stand in its file.
@@ -136,14 +92,12 @@ impl VerifiedCard {
 
     /// Reads a card's file: at most [`MAX_CARD_BYTES`], canonical bytes and nothing after them.
     pub fn parse(bytes: &[u8]) -> Result<Self, CardError> {
-        let value = json::parse_canonical(bytes, MAX_CARD_BYTES)?;
+        let value = json::parse(bytes, MAX_CARD_BYTES)?;
         // The version first: the fields of another one are not ours to judge.
-        if let Some(found) = version_of(&value).filter(|found| *found != PROTOCOL_VERSION) {
-            return Err(CardError::Version {
-                found,
-                ours: PROTOCOL_VERSION,
-            });
+        if let Some(other) = OtherProtocol::of(&value, value.get("tool")) {
+            return Err(CardError::Version(other));
         }
+        json::require_canonical(&value, bytes)?;
         let fields: Fields = json::decode(&value)?;
         let encryption_key = point("encryption key", &fields.encryption_key)?;
         let signed = signed_part(&value)?;

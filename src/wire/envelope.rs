@@ -1,8 +1,12 @@
 //! Envelopes: one signed message of one operator in one ceremony, in its place.
 //!
-//! An envelope is `{"header": …, "payload": …, "signature": …}` in canonical bytes. The signature
-//! covers the header alone, and the header holds the payload's hash; a message's hash is that of its
-//! canonical header: same body, same message, whatever the signature.
+//! An envelope is `{"header": …, "payload": …, "signature": …, "tool": …}` in canonical bytes. The
+//! signature covers the header alone, and the header holds the payload's hash; a message's hash is
+//! that of its canonical header: same body, same message, whatever the signature.
+//!
+//! The tool stands outside of what is signed and hashed, and may be absent: a message that is made
+//! again by another release is the same message. It decides nothing. Whoever carries an envelope can
+//! change it, and has changed nothing but what people are told.
 //!
 //! [`Envelope::parse`] checks form and payload hash, [`Envelope::authenticate`] who speaks. An error
 //! of either makes the bytes noise, never evidence against anyone. What the payload says is for the
@@ -14,8 +18,9 @@ use serde_json::Value;
 use crate::crypto::identity::{IdentityKey, IdentityPublic, Signature};
 use crate::hash::{Digest, Hasher, Tag};
 use crate::json::{self, JsonError};
+use crate::wire::PROTOCOL_VERSION;
 use crate::wire::roster::{Index, Roster};
-use crate::wire::{PROTOCOL_VERSION, version_of};
+use crate::wire::tool::{OtherProtocol, Tool};
 
 /// The largest envelope, in bytes: some 4 times the deal of 500 validators for 256 operators.
 pub const MAX_ENVELOPE_BYTES: usize = 64 * 1024 * 1024;
@@ -27,13 +32,8 @@ pub enum EnvelopeError {
     #[error("the envelope {0}")]
     Json(#[from] JsonError),
     /// An envelope of another protocol version.
-    #[error("the envelope is of protocol version {found}; this conclave speaks version {ours}")]
-    Version {
-        /// The envelope's.
-        found: u64,
-        /// This program's.
-        ours: u64,
-    },
+    #[error("the envelope was made {0}")]
+    Version(OtherProtocol),
     /// A kind of message in a place where it does not belong.
     #[error("a message of kind {kind} has no place in round {round}")]
     Misplaced {
@@ -277,7 +277,10 @@ impl Header {
 
     fn from_fields(fields: HeaderFields) -> Result<Self, EnvelopeError> {
         if fields.version != PROTOCOL_VERSION {
-            return Err(version_error(fields.version));
+            return Err(EnvelopeError::Version(OtherProtocol {
+                found: fields.version,
+                tool: None,
+            }));
         }
         if !fields.place.admits(fields.kind) {
             return Err(EnvelopeError::Misplaced {
@@ -296,6 +299,8 @@ struct EnvelopeFields {
     header: HeaderFields,
     payload: Value,
     signature: Signature,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tool: Option<Tool>,
 }
 
 /// Well-formed bytes with the payload that their header names; nobody has vouched for them yet.
@@ -304,11 +309,13 @@ pub struct Envelope {
     header: Header,
     payload: Value,
     signature: Signature,
+    tool: Option<Tool>,
     bytes: Vec<u8>,
 }
 
 impl Envelope {
-    /// Makes and signs an envelope; the same arguments give the same bytes. `payload` is an object.
+    /// Makes and signs an envelope; the same arguments give the same message, and the same bytes in
+    /// the same release. `payload` is an object.
     pub fn sign(
         identity: &IdentityKey,
         cid: Digest,
@@ -323,6 +330,7 @@ impl Envelope {
             header: header.fields,
             payload,
             signature,
+            tool: Some(Tool::this()),
         };
         // Through the reader, so that nothing leaves that others would refuse.
         Self::parse(&json::canonical(&fields)?)
@@ -331,13 +339,15 @@ impl Envelope {
     /// Reads an envelope: at most [`MAX_ENVELOPE_BYTES`], canonical bytes, protocol version, kind in
     /// its place, payload hash. The signature is not checked here.
     pub fn parse(bytes: &[u8]) -> Result<Self, EnvelopeError> {
-        let value = json::parse_canonical(bytes, MAX_ENVELOPE_BYTES)?;
+        let value = json::parse(bytes, MAX_ENVELOPE_BYTES)?;
         // The version first: the fields of another one are not ours to judge.
-        if let Some(found) = value.get("header").and_then(version_of)
-            && found != PROTOCOL_VERSION
+        if let Some(other) = value
+            .get("header")
+            .and_then(|header| OtherProtocol::of(header, value.get("tool")))
         {
-            return Err(version_error(found));
+            return Err(EnvelopeError::Version(other));
         }
+        json::require_canonical(&value, bytes)?;
         let fields: EnvelopeFields = json::decode(&value)?;
         let header = Header::from_fields(fields.header)?;
         if payload_hash(&fields.payload)? != *header.payload() {
@@ -347,6 +357,7 @@ impl Envelope {
             header,
             payload: fields.payload,
             signature: fields.signature,
+            tool: fields.tool,
             bytes: bytes.to_vec(),
         })
     }
@@ -433,6 +444,11 @@ impl Authenticated {
         &self.envelope.signature
     }
 
+    /// What the envelope says made it: no signature covers this, so it is for people alone.
+    pub fn tool(&self) -> Option<&Tool> {
+        self.envelope.tool.as_ref()
+    }
+
     /// The payload, an object.
     pub fn payload(&self) -> &Value {
         &self.envelope.payload
@@ -450,13 +466,6 @@ fn payload_hash(payload: &Value) -> Result<Digest, EnvelopeError> {
     }
     let canonical = json::canonical_value(payload)?;
     Ok(Hasher::new(Tag::PAYLOAD).bytes(&canonical).finish())
-}
-
-fn version_error(found: u64) -> EnvelopeError {
-    EnvelopeError::Version {
-        found,
-        ours: PROTOCOL_VERSION,
-    }
 }
 
 #[cfg(test)]

@@ -10,11 +10,7 @@ pub mod card;
 pub mod code;
 pub mod envelope;
 pub mod roster;
+pub mod tool;
 
 /// The version of the protocol that every card and envelope names.
 pub const PROTOCOL_VERSION: u64 = 1;
-
-/// Returns the version that an object names, before anything else in it is read.
-fn version_of(value: &serde_json::Value) -> Option<u64> {
-    value.get("version").and_then(serde_json::Value::as_u64)
-}

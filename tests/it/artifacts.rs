@@ -31,6 +31,7 @@ use serde_json::Value;
 use crate::harness::ceremony::{CREATED, Ceremony, ETH, draft, keygen, play, players};
 use crate::harness::disk::{Death, FaultDisk, assert_nowhere, at_every_death, every_file};
 use crate::harness::flips::Flips;
+use crate::harness::schema;
 
 /// Three validators among four operators.
 static BIG: LazyLock<Ceremony> =
@@ -114,6 +115,8 @@ fn an_operator_finds_every_file_under_its_name() {
     let directory = place.path().join("new").join("out");
     let written = write(&real(), &directory, ceremony, Some(1), PBKDF2).unwrap();
     assert!(!written.already);
+    let counts = schema::assert_files(&directory);
+    assert!(counts.contains_key("builder-registrations"), "{counts:?}");
 
     let mut expected: BTreeSet<String> = [
         "deposit_data-1790000000-1000000000.json",

@@ -7,6 +7,7 @@ use conclave::store::seat::BoardMessages;
 
 use crate::harness::binary::Desk;
 use crate::harness::faults::{Faults, Misdeed, Table, faults};
+use crate::harness::schema;
 
 #[test]
 fn evidence_is_explained_and_a_false_accusation_is_not_believed() {
@@ -32,6 +33,7 @@ fn evidence_is_explained_and_a_false_accusation_is_not_believed() {
         let claim = fault.kind.to_string();
         Evidence::collect(&table.group.plan, vec![accused], claim, &proof, &messages).unwrap()
     };
+    schema::assert_valid_json("evidence", file(fault.accused));
     desk.write("evidence.json", file(fault.accused));
     let ended = desk.refused(&["audit", "evidence.json"], 4, &["the evidence holds"]);
     let sentence =

@@ -8,22 +8,14 @@ use serde_json::{Value, json};
 use crate::harness::binary::{Desk, Ended, draft, plan_file};
 use crate::harness::disk::every_file;
 use crate::harness::faults::{Faults, Misdeed, Table};
+use crate::harness::schema;
 
 /// The report of a status that ended with this code; it keeps to its schema.
 #[track_caller]
 fn report(desk: &Desk, args: &[&str], code: i32) -> Value {
     let ended = desk.run(&[&["status", "--json"], args].concat());
     assert_eq!(ended.code, code, "{ended:?}");
-    let report: Value = serde_json::from_str(&ended.stdout).unwrap();
-    let schema = include_str!("../../schemas/status.schema.json");
-    let schema: Value = serde_json::from_str(schema).unwrap();
-    let validator = jsonschema::validator_for(&schema).unwrap();
-    let errors: Vec<String> = validator
-        .iter_errors(&report)
-        .map(|error| format!("{}: {error}", error.instance_path()))
-        .collect();
-    assert!(errors.is_empty(), "{errors:?}\n{report:#}");
-    report
+    schema::assert_valid_json("status", &ended.stdout)
 }
 
 fn stick(table: &Table) -> String {

@@ -13,6 +13,7 @@ use conclave::store::seat::{self, BoardMessages, Seat, SeatError, own_card, spen
 use conclave::store::vault::Marker;
 
 use crate::harness::homes::{Group, draft, validator};
+use crate::harness::schema;
 
 #[test]
 fn four_operators_reach_one_outcome_in_two_rounds() {
@@ -37,6 +38,7 @@ fn four_operators_reach_one_outcome_in_two_rounds() {
     assert_eq!(outcomes.len(), 4);
     assert!(outcomes.iter().all(|outcome| *outcome == outcomes[0]));
 
+    schema::assert_files(directory.path());
     // An outsider with the stick alone comes to the same bytes.
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
     let path = std::fs::read_dir(&group.stick)

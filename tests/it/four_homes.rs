@@ -6,6 +6,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use crate::harness::binary::{Desk, Ended};
+use crate::harness::schema;
 
 const NAMES: [&str; 4] = ["alice", "bob", "carol", "dave"];
 const PASSPHRASE: &str = "six words are easy to remember";
@@ -363,6 +364,21 @@ fn from_nothing_to_deposit_data_and_keystores() {
         .unwrap()
         .path();
     assert!(spent.join("card.json").exists() && !spent.join("secret.age").exists());
+
+    // Everything that came of it, in homes, on the stick and beside them, keeps to its schema.
+    let counts = schema::assert_files(&desk.path("."));
+    for kind in [
+        "home",
+        "card",
+        "plan",
+        "envelope",
+        "outcome",
+        "cluster",
+        "deposit-data",
+        "keystore",
+    ] {
+        assert!(counts.contains_key(kind), "{kind}: {counts:?}");
+    }
 }
 
 #[test]

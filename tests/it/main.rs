@@ -17,6 +17,8 @@ mod architecture;
 #[cfg(test)]
 mod artifacts;
 #[cfg(test)]
+mod ceremonies;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod cli_audit;
@@ -34,6 +36,8 @@ mod cli_screen;
 mod cli_shell;
 #[cfg(test)]
 mod cli_status;
+#[cfg(test)]
+mod corpus;
 #[cfg(test)]
 mod courier_folder;
 #[cfg(test)]
@@ -69,9 +73,13 @@ mod record;
 #[cfg(test)]
 mod rehearse;
 #[cfg(test)]
+mod releases;
+#[cfg(test)]
 mod report;
 #[cfg(test)]
 mod run_events;
+#[cfg(test)]
+mod schemas;
 #[cfg(test)]
 mod source;
 #[cfg(test)]

@@ -8,6 +8,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::harness::binary::Desk;
+use crate::harness::schema;
 
 /// A desk with an example plan of the project.
 fn desk() -> Desk {
@@ -80,6 +81,7 @@ fn an_example_plan_is_played_twice() {
         let audited = desk.ok(&["audit", &format!("{out}/{operator}")]);
         assert!(audited.contains("this is a rehearsal"), "{audited}");
     }
+    schema::assert_files(&desk.path("rehearsals"));
     // It is never mixed with the real thing.
     let copy = format!("{out}/record/plan.json");
     desk.refused(&["rehearse", &copy], 5, &["rehearsal's own copy"]);

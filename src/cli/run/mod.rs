@@ -1,5 +1,6 @@
 //! `run`: take part in a ceremony.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::Context;
@@ -13,7 +14,9 @@ use crate::ceremony::plan::Plan;
 use crate::driver::{self, Ran, Standing};
 use crate::ethereum::keystore::KdfChoice;
 use crate::store::seat::{Seat, own_card, spend_if_done};
+use crate::wire::PROTOCOL_VERSION;
 use crate::wire::roster::Index;
+use crate::wire::tool::Tool;
 
 mod accept;
 mod complete;
@@ -135,6 +138,7 @@ fn take_part(args: &Args, cx: &mut Context, events: &Events) -> Result<(), Comma
     bar.clear();
     let ran = ran?;
     tell_moved(cx, &ran);
+    tell_tools(cx, &plan, &seat, events);
     let end = match &ran.standing {
         Standing::Complete { outcome, faults } => {
             let done = Completed {
@@ -192,6 +196,33 @@ fn tell_moved(cx: &mut Context, ran: &Ran) {
         "{} message(s) came in, {} went out",
         ran.moved.received, ran.moved.sent
     ));
+}
+
+/// Names the releases that others use. What an envelope says of it is not signed: it is told, and
+/// decides nothing.
+fn tell_tools(cx: &mut Context, plan: &Plan, seat: &Seat<'_>, events: &Events) {
+    let own = plan.roster().by_identity(&seat.me().identity.public());
+    let this = Tool::this();
+    let mut others: BTreeMap<&str, Vec<Index>> = BTreeMap::new();
+    for entry in seat.session().board().iter() {
+        let foreign = own.is_none_or(|own| own.index != entry.sender);
+        if let Some(tool) = entry.id.tool.as_ref().filter(|tool| **tool != this)
+            && foreign
+        {
+            let senders = others.entry(tool.as_str()).or_default();
+            if senders.last() != Some(&entry.sender) {
+                senders.push(entry.sender);
+            }
+        }
+    }
+    for (tool, senders) in others {
+        let message = format!(
+            "messages of {} say that {tool} made them; this is {this}: both speak protocol {PROTOCOL_VERSION} and work together",
+            stopped::names(plan, &senders)
+        );
+        events.tell(&Event::Warning { message: &message });
+        cx.ui.warn(message);
+    }
 }
 
 fn waiting(plan: &Plan, args: &Args, deals: &[Index], confirms: &[Index]) -> CommandError {

@@ -122,11 +122,16 @@ fn only_canonical_bytes_are_a_card() {
 
 #[test]
 fn another_version_is_named_before_anything_else() {
-    let value = serde_json::json!({ "version": 2, "novelty": true });
-    assert_eq!(
-        VerifiedCard::from_value(&value).unwrap_err().to_string(),
-        "the card is of protocol version 2; this conclave speaks version 1"
+    let value = serde_json::json!({ "version": 2, "tool": "conclave 0.9.0", "novelty": true });
+    let told = format!(
+        "the card was made by conclave 0.9.0 for protocol 2; this is {}, which speaks protocol 1; use the same release on every machine",
+        Tool::this().as_str()
     );
+    // However it is laid out: its form is not ours to judge either.
+    for bytes in [json::canonical(&value), json::pretty(&value)] {
+        let refused = VerifiedCard::parse(&bytes.unwrap()).unwrap_err();
+        assert_eq!(refused.to_string(), told);
+    }
     for bad in [Value::from("1"), Value::from(true)] {
         let why = invalid(resigned(|card| card["version"] = bad));
         assert!(why.contains("expected u64"), "{why}");

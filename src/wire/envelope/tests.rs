@@ -58,7 +58,10 @@ fn golden() {
             r#""payload":{"#,
             r#""a":"ü","#,
             r#""z":[1,2]},"#,
-            r#""signature":"2d22e24b2b8bf915e20144b7eb39b1a8474f3abb46ae3eec85f52f5b87404ba89ebc1ff55bdf6a86184f61d007ea19974f8b9d4067984c87077796ed9592da0f"}"#,
+            r#""signature":"2d22e24b2b8bf915e20144b7eb39b1a8474f3abb46ae3eec85f52f5b87404ba89ebc1ff55bdf6a86184f61d007ea19974f8b9d4067984c87077796ed9592da0f","#,
+            r#""tool":"conclave "#,
+            env!("CARGO_PKG_VERSION"),
+            r#""}"#,
         )
     );
     assert_eq!(
@@ -155,11 +158,13 @@ fn only_canonical_bytes_are_an_envelope() {
 
 #[test]
 fn another_version_is_named_before_anything_else() {
+    let value = json!({ "header": { "version": 2 }, "novelty": 1, "tool": "conclave 0.9.0" });
     assert_eq!(
-        parse(&json!({ "header": { "version": 2 }, "novelty": 1 }))
-            .unwrap_err()
-            .to_string(),
-        "the envelope is of protocol version 2; this conclave speaks version 1"
+        parse(&value).unwrap_err().to_string(),
+        format!(
+            "the envelope was made by conclave 0.9.0 for protocol 2; this is {}, which speaks protocol 1; use the same release on every machine",
+            Tool::this()
+        )
     );
 }
 
@@ -189,6 +194,33 @@ fn fields_are_exactly_those_of_an_envelope() {
         ("place", json!("deal")),
     ] {
         invalid(changed(|e| e["header"][field] = bad));
+    }
+}
+
+#[test]
+fn the_tool_is_told_and_decides_nothing() {
+    let roster = roster();
+    let made = deal().authenticate(&CID, &roster).unwrap();
+    assert_eq!(made.tool(), Some(&Tool::this()));
+    let other = |e: &mut Value| e["tool"] = "conclave 9.9.9".into();
+    let stripped = |e: &mut Value| drop(e.as_object_mut().unwrap().remove("tool"));
+    for (read, tool) in [
+        (changed(other), Some("conclave 9.9.9")),
+        (changed(stripped), None),
+    ] {
+        let read = read.unwrap().authenticate(&CID, &roster).unwrap();
+        assert_eq!(read.tool().map(Tool::as_str), tool);
+        assert_eq!(read.message_hash(), made.message_hash());
+        assert_eq!(read.signature(), made.signature());
+        assert_ne!(read.bytes(), made.bytes());
+    }
+    for bad in [
+        json!(""),
+        json!("t".repeat(33)),
+        json!("\u{1b}[2J"),
+        json!(1),
+    ] {
+        invalid(changed(|e| e["tool"] = bad));
     }
 }
 
@@ -315,10 +347,17 @@ proptest! {
         let at = at.index(bytes.len());
         let same = bytes[at] == byte;
         bytes[at] = byte;
-        let accepted = Envelope::parse(&bytes)
-            .and_then(|envelope| envelope.authenticate(&CID, &roster()))
-            .is_ok();
-        prop_assert_eq!(accepted, same);
+        let read = Envelope::parse(&bytes)
+            .and_then(|envelope| envelope.authenticate(&CID, &roster()));
+        let signed = String::from_utf8_lossy(deal.bytes()).find(r#","tool":"#).unwrap();
+        match read {
+            // Nothing but the tool's text is free.
+            Ok(read) => {
+                prop_assert!(same || at > signed);
+                prop_assert_eq!(read.message_hash(), deal.header().hash());
+            }
+            Err(_) => prop_assert!(!same),
+        }
         bytes.truncate(cut.index(bytes.len()));
         prop_assert!(Envelope::parse(&bytes).is_err());
     }

@@ -17,6 +17,8 @@ use conclave::secret::Secret;
 use conclave::wire::card::VerifiedCard;
 use conclave::wire::roster::Index;
 
+use crate::harness::schema;
+
 /// A folder to work in; gone with the value.
 pub(crate) struct Desk {
     folder: tempfile::TempDir,
@@ -85,10 +87,14 @@ impl Desk {
         command
     }
 
-    /// Runs a command to its end.
+    /// Runs a command to its end; a report of `--json` keeps to its schema.
     #[track_caller]
     pub(crate) fn run(&self, args: &[&str]) -> Ended {
-        Ended::of(self.command(args).output().unwrap())
+        let ended = Ended::of(self.command(args).output().unwrap());
+        if args.contains(&"--json") {
+            schema::assert_report(args, ended.code, &ended.stdout);
+        }
+        ended
     }
 
     /// Runs a command with something on its standard input.
@@ -151,14 +157,23 @@ impl Desk {
 
 /// The card of an operator, the same for the same name.
 pub(crate) fn card(name: &str) -> VerifiedCard {
+    let mut secret = seed(name);
+    secret[31] ^= 1;
+    let text = Text::try_from(name.to_owned()).unwrap();
+    VerifiedCard::make(&identity(name), text, &Secret::new(secret)).unwrap()
+}
+
+/// The identity of [`card`].
+pub(crate) fn identity(name: &str) -> IdentityKey {
+    IdentityKey::from_seed(&Secret::new(seed(name)))
+}
+
+fn seed(name: &str) -> [u8; 32] {
     let mut seed = [0x5a; 32];
     seed.iter_mut()
         .zip(name.bytes())
         .for_each(|(byte, c)| *byte ^= c);
-    let identity = IdentityKey::from_seed(&Secret::new(seed));
-    seed[31] ^= 1;
-    let name = Text::try_from(name.to_owned()).unwrap();
-    VerifiedCard::make(&identity, name, &Secret::new(seed)).unwrap()
+    seed
 }
 
 /// A draft for these operators on Hoodi, one validator, everything fixed.

@@ -467,6 +467,7 @@ fn check_file(
     table: &Table,
 ) {
     let file = Evidence::collect(plan, accused, sentence.to_owned(), proof, messages).unwrap();
+    super::schema::assert_valid_json("evidence", &file);
     let (mut evidence, read, bytes) = Evidence::parse(&file).unwrap();
     assert_eq!(read.cid(), plan.cid());
     let report = audit_evidence(&read, &bytes, &Unobserved).unwrap();

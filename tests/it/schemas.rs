@@ -1,0 +1,62 @@
+//! The schemas themselves, and a corpus of files that schema and tool must judge alike.
+
+use serde_json::Value;
+
+use crate::harness::binary::{card, draft, plan_file};
+use crate::harness::schema;
+
+/// Says what a schema's object leaves open.
+fn open_ends(at: &str, schema: &Value, found: &mut Vec<String>) {
+    match schema {
+        Value::Object(fields) => {
+            let object = fields.get("type").is_some_and(|kind| kind == "object");
+            if object && fields.get("additionalProperties") != Some(&Value::Bool(false)) {
+                found.push(format!("{at}: an object that takes any field"));
+            }
+            let integer = fields.get("type").is_some_and(|kind| kind == "integer");
+            if integer && fields.get("minimum").or(fields.get("const")).is_none() {
+                found.push(format!("{at}: an integer without a minimum"));
+            }
+            for (key, inner) in fields {
+                open_ends(&format!("{at}/{key}"), inner, found);
+            }
+        }
+        Value::Array(items) => {
+            for (position, inner) in items.iter().enumerate() {
+                open_ends(&format!("{at}/{position}"), inner, found);
+            }
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn every_schema_is_strict_and_says_what_it_is() {
+    let mut found = Vec::new();
+    for (name, value) in schema::all() {
+        jsonschema::draft202012::meta::validate(value)
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
+        schema::validator(name);
+        assert_eq!(
+            value["$schema"], "https://json-schema.org/draft/2020-12/schema",
+            "{name}"
+        );
+        assert!(value["title"].is_string(), "{name} has no title");
+        open_ends(name, value, &mut found);
+    }
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+#[test]
+#[should_panic(expected = "there is no schemas/unheard-of.schema.json")]
+fn a_schema_that_is_not_there_is_no_pass() {
+    schema::assert_valid("unheard-of", &Value::Null);
+}
+
+#[test]
+fn cards_and_plans_that_are_made_keep_to_their_schemas() {
+    let cards = ["alice", "bob", "卡罗尔 O'Neil"].map(|name| card(name).bytes().to_vec());
+    let lines = String::from_utf8(cards.join(&b'\n')).unwrap();
+    assert_eq!(schema::assert_valid_lines("card", &lines).len(), 3);
+    schema::assert_valid_json("plan", plan_file(draft(&["alice", "bob", "carol", "dave"])));
+}

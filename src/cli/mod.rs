@@ -38,6 +38,7 @@ mod rehearse;
 mod run;
 mod status;
 mod stopped;
+mod unlock;
 mod values;
 mod via;
 
@@ -73,6 +74,9 @@ pub struct Global {
         conflicts_with = "passphrase_file"
     )]
     pub passphrase_fd: Option<u32>,
+    /// Open the home with the age identity in FILE, such as a hardware key's, instead of a passphrase
+    #[arg(long, global = true, value_name = "FILE", conflicts_with_all = ["passphrase_file", "passphrase_fd"])]
+    pub unlock: Option<PathBuf>,
     /// Answer yes to questions of convenience; never to one of safety
     #[arg(long, global = true)]
     pub yes: bool,

@@ -9,6 +9,7 @@ use std::io::{self, BufRead as _, IsTerminal as _, Read as _};
 use std::path::Path;
 
 use super::Context;
+use super::ui::Ui;
 use super::error::{CommandError, ErrorCode};
 use crate::secret::{Passphrase, Secret, SecretBytes};
 use crate::store::disk::{DiskError, read_descriptor};
@@ -22,7 +23,7 @@ const MAX_ANSWER_BYTES: u64 = 1024;
 impl Context {
     /// Tells whether a person can be asked.
     pub fn has_terminal(&self) -> bool {
-        io::stdin().is_terminal()
+        has_terminal()
     }
 
     /// Returns the passphrase that the flags name, if they name one.
@@ -102,14 +103,7 @@ impl Context {
             )
             .hint(format!("give {flag}")));
         }
-        self.ui.ask(format!("{question} "));
-        let mut line = String::new();
-        io::stdin()
-            .lock()
-            .take(MAX_ANSWER_BYTES)
-            .read_line(&mut line)
-            .map_err(|error| CommandError::failed(format!("cannot read the answer: {error}")))?;
-        Ok(line.trim().to_owned())
+        ask_line(&mut self.ui, question)
     }
 
     /// Asks for a yes; `--yes` is one. Never for a question of safety.
@@ -162,12 +156,30 @@ impl Context {
     }
 }
 
+/// Tells whether a person can be asked.
+pub(super) fn has_terminal() -> bool {
+    io::stdin().is_terminal()
+}
+
+/// Asks on standard error and reads a line of standard input, which is a terminal.
+pub(super) fn ask_line(ui: &mut Ui, question: impl Display) -> Result<String, CommandError> {
+    ui.ask(format!("{question} "));
+    let mut line = String::new();
+    io::stdin()
+        .lock()
+        .take(MAX_ANSWER_BYTES)
+        .read_line(&mut line)
+        .map_err(|error| CommandError::failed(format!("cannot read the answer: {error}")))?;
+    Ok(line.trim().to_owned())
+}
+
 /// A passphrase and its newline.
 fn limit() -> u64 {
     (Passphrase::MAX_BYTES as u64).saturating_add(2)
 }
 
-fn ask_hidden(prompt: &str) -> Result<Passphrase, CommandError> {
+/// Asks at the terminal, without echo.
+pub(super) fn ask_hidden(prompt: &str) -> Result<Passphrase, CommandError> {
     let text = rpassword::prompt_password(prompt).map_err(|error| {
         CommandError::of(
             ErrorCode::NO_TERMINAL,

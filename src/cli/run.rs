@@ -19,7 +19,7 @@ use crate::ethereum::keystore::KdfChoice;
 use crate::hash::Digest;
 use crate::secret::Passphrase;
 use crate::store::home::Home;
-use crate::store::seat::{self, Seat, own_card, spend_if_done};
+use crate::store::seat::{Seat, Turn, own_card, spend_if_done};
 use crate::store::vault::{Marker, Vault};
 use crate::wire::code::Code;
 use crate::wire::envelope;
@@ -123,9 +123,10 @@ pub(super) fn run(args: &Args, cx: &mut Context) -> Result<(), CommandError> {
         .transpose()?;
     let home = cx.open_home()?;
     own_card(&home, &plan)?;
-    accept(cx, args, &home, &plan)?;
+    let turn = Turn::take(&home, &plan)?;
+    accept(cx, args, &home, &turn, &plan)?;
 
-    let mut seat = Seat::open(&home, &plan)?;
+    let mut seat = turn.seat()?;
     for damage in seat.damaged() {
         cx.ui.warn(format!(
             "a stored message is damaged and is passed over: {damage}"
@@ -205,7 +206,13 @@ pub(super) fn run(args: &Args, cx: &mut Context) -> Result<(), CommandError> {
 }
 
 /// Shows the plan and takes the code, once.
-fn accept(cx: &mut Context, args: &Args, home: &Home, plan: &Plan) -> Result<(), CommandError> {
+fn accept(
+    cx: &mut Context,
+    args: &Args,
+    home: &Home,
+    turn: &Turn<'_>,
+    plan: &Plan,
+) -> Result<(), CommandError> {
     let vault = Vault::new(home);
     if vault.marker(plan.cid(), Marker::Accepted)?.is_some() {
         return Ok(());
@@ -230,7 +237,7 @@ fn accept(cx: &mut Context, args: &Args, home: &Home, plan: &Plan) -> Result<(),
     if typed != plan.code()? {
         return Err(refused("this is not the code of this plan: it was read from another plan, or misheard; nothing was sent".into()));
     }
-    Ok(seat::accept(home, plan)?)
+    Ok(turn.accept()?)
 }
 
 /// Compares the plan's addresses with the operator's own list.

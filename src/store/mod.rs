@@ -3,6 +3,7 @@
 pub mod disk;
 pub mod folder;
 pub mod home;
+pub mod keys;
 pub mod seat;
 pub mod vault;
 pub mod wrap;

@@ -1,45 +1,67 @@
-//! Deposit data: one launchpad file for every amount that the plan deposits.
+//! Deposit data: one launchpad file for every amount that the plan deposits, and where the
+//! network's launchpad takes one withdrawal credential a file, one for every credential too.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{ArtifactError, Check, PublicFile, Purpose};
 use crate::ceremony::outcome::Outcome;
 use crate::ceremony::plan::Plan;
+use crate::ethereum::address::Address;
 use crate::ethereum::amount::Gwei;
 use crate::ethereum::deposit::{
     DepositData, DepositEntry, DepositProblem, check_entries, parse_entries, write_entries,
 };
 use crate::ethereum::network::NetworkSpec;
+use crate::ethereum::withdrawal::CredentialsKind;
+use crate::json::encode_hex;
 
-/// Returns the files, by amount; entries stand in the plan's order.
+/// What the entries of one file have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Group {
+    amount: Gwei,
+    /// `None` where one file holds all of them.
+    credentials: Option<(CredentialsKind, Address)>,
+}
+
+/// Returns the files, by amount, then by credentials; entries stand in the plan's order.
 pub(super) fn files(plan: &Plan, outcome: &Outcome) -> Result<Vec<PublicFile>, ArtifactError> {
-    let mut amounts: BTreeMap<Gwei, Vec<DepositEntry>> = BTreeMap::new();
+    let mut groups: BTreeMap<Group, Vec<DepositEntry>> = BTreeMap::new();
+    let apart = plan.network().rules().one_credential_per_file;
     let keys = outcome.sharing().group_keys();
     for ((validator, key), signatures) in
         plan.validators().iter().zip(keys).zip(outcome.signatures())
     {
         // The registration's signature, if there is one, comes after those of the instalments.
         for (message, signature) in validator.deposit_messages(key).into_iter().zip(signatures) {
-            let amount = message.amount;
+            let group = Group {
+                amount: message.amount,
+                credentials: apart.then_some((validator.credentials, validator.withdrawal_address)),
+            };
             let data = DepositData {
                 message,
                 signature: signature.to_bytes(),
             };
             let entry = DepositEntry::new(&data, plan.network());
-            amounts.entry(amount).or_default().push(entry);
+            groups.entry(group).or_default().push(entry);
         }
     }
     let created = plan.created();
-    let single = amounts.len() == 1;
-    amounts
+    let several = |different: usize| different > 1;
+    let amounts: BTreeSet<Gwei> = groups.keys().map(|group| group.amount).collect();
+    let credentials: BTreeSet<_> = groups.keys().map(|group| group.credentials).collect();
+    groups
         .iter()
-        .map(|(Gwei(amount), entries)| {
+        .map(|(group, entries)| {
+            let mut name = format!("deposit_data-{created}");
+            if several(amounts.len()) {
+                name.push_str(&format!("-{}", group.amount.0));
+            }
+            if let (true, Some((kind, address))) = (several(credentials.len()), group.credentials) {
+                // Lower case: file systems fold the letters of a checksum.
+                name.push_str(&format!("-{kind}-{}", encode_hex(&address.0)));
+            }
             Ok(PublicFile {
-                name: if single {
-                    format!("deposit_data-{created}.json")
-                } else {
-                    format!("deposit_data-{created}-{amount}.json")
-                },
+                name: format!("{name}.json"),
                 purpose: Purpose::Deposits,
                 bytes: write_entries(entries)?,
                 check: Check::Deposits(plan.network().clone()),

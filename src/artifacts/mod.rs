@@ -9,6 +9,7 @@
 //! ```text
 //! deposit_data-<created>.json            one amount in the whole plan, or one file for each amount:
 //! deposit_data-<created>-<gwei>.json
+//! deposit_data-<created>[-<gwei>]-<kind>-<address>.json   on Gnosis networks with several credentials
 //! builder_registrations-<created>.json   when the plan has registrations
 //! cluster.json
 //! validator_keys/keystore-m_12381_3600_<position>_0_0-<created>.json, and .txt with its passphrase

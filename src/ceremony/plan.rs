@@ -7,6 +7,8 @@
 
 mod checks;
 
+pub use checks::{instalment_problems, threshold_problem};
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -17,7 +19,7 @@ use crate::ethereum::address::Address;
 use crate::ethereum::amount::Gwei;
 use crate::ethereum::deposit::DepositMessage;
 use crate::ethereum::keystore::KdfChoice;
-use crate::ethereum::network::NetworkSpec;
+use crate::ethereum::network::{Life, NetworkSpec};
 use crate::ethereum::registration::ValidatorRegistration;
 use crate::ethereum::withdrawal::{CredentialsKind, WithdrawalCredentials};
 use crate::hash::{Digest, Hasher, Tag};
@@ -161,6 +163,14 @@ pub enum Warning {
     /// n = 2 or 3.
     #[error("a cluster of {0} bears no cheating operator: four are the least that bear one")]
     FewOperators(usize),
+    /// A network that is no more.
+    #[error("the network {0} is retired: its chain takes no deposit any more")]
+    RetiredNetwork(&'static str),
+    /// A network that starts anew now and then.
+    #[error(
+        "the network {0} starts anew now and then: deposits count for the chain whose genesis validators root the plan carries, and until it ends"
+    )]
+    NetworkStartsAnew(&'static str),
     /// A danger flag that is not needed.
     #[error("the plan carries danger_low_threshold, which its threshold does not need")]
     NeedlessDanger,
@@ -245,7 +255,11 @@ impl Plan {
             json::decode(&value).map_err(|error| problem(format!("the plan {error}")))?;
         let mut problems = Vec::new();
         let roster = checks::roster(&file, &mut problems);
-        checks::threshold(&file, &mut problems);
+        problems.extend(threshold_problem(
+            file.roster.len(),
+            file.threshold,
+            file.danger_low_threshold,
+        ));
         if !(1..=MAX_CREATED).contains(&file.created) {
             problems
                 .push("created is not a time between 1970 and the year 9999, in seconds".into());
@@ -417,6 +431,13 @@ impl Plan {
         }
         if n < 4 {
             warnings.push(Warning::FewOperators(n));
+        }
+        if let Some(known) = self.network().known() {
+            match known.life {
+                Life::Lasting => {}
+                Life::StartsAnew => warnings.push(Warning::NetworkStartsAnew(known.name)),
+                Life::Retired => warnings.push(Warning::RetiredNetwork(known.name)),
+            }
         }
         warnings
     }

@@ -20,6 +20,7 @@ pub mod home;
 pub mod page;
 pub mod prompt;
 pub mod ui;
+pub mod validators_csv;
 
 mod abandon;
 mod audit;
@@ -121,17 +122,9 @@ enum IdentityCommand {
 #[command(disable_help_subcommand = true)]
 enum PlanCommand {
     /// Write a plan
-    #[command(subcommand)]
-    New(PlanNewCommand),
+    New(plan_new::NewArgs),
     Show(plan_show::ShowArgs),
     Check(plan_check::CheckArgs),
-}
-
-#[derive(Debug, Subcommand)]
-#[command(disable_help_subcommand = true)]
-enum PlanNewCommand {
-    // Boxed: far more flags than any other command.
-    Keygen(Box<plan_new::KeygenArgs>),
 }
 
 #[derive(Debug, Subcommand)]
@@ -208,7 +201,7 @@ fn dispatch(command: Command, cx: &mut Context) -> Result<(), CommandError> {
         Command::Identity(IdentityCommand::New(args)) => identity::new(&args, cx),
         Command::Identity(IdentityCommand::Show(args)) => identity::show(&args, cx),
         Command::Card(args) => card::run(args, cx),
-        Command::Plan(PlanCommand::New(PlanNewCommand::Keygen(args))) => plan_new::run(&args, cx),
+        Command::Plan(PlanCommand::New(args)) => plan_new::run(&args, cx),
         Command::Plan(PlanCommand::Show(args)) => plan_show::run(&args, cx),
         Command::Plan(PlanCommand::Check(args)) => plan_check::run(&args, cx),
         Command::Rehearse(args) => rehearse::run(&args, cx),

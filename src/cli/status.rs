@@ -1,118 +1,508 @@
-//! `status`: where the ceremonies of this home stand.
+//! `status`: where ceremonies stand and what to do next, for an operator's home, and for who looks
+//! at a courier without one.
+//!
+//! Reads only: neither the home nor the other side of a courier is changed.
 
-use std::path::Path;
+mod gather;
+mod state;
+mod table;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use super::Context;
 use super::error::{CommandError, ErrorCode};
-use crate::ceremony::Messages as _;
+use super::progress::Progress;
+use super::stopped::names;
+use super::via::{Via, quoted};
+use crate::artifacts::RECORD;
 use crate::ceremony::plan::Plan;
-use crate::ceremony::session::{Registered, Session};
-use crate::ceremony::step::SessionError;
+use crate::courier::Courier;
 use crate::hash::Digest;
 use crate::json::Text;
-use crate::store::seat::BoardMessages;
-use crate::store::vault::{Glance, Marker, glance};
+use crate::store::disk;
+use crate::store::home::{Home, HomeError};
+use crate::store::vault::{Glance, MAX_DETAIL_BYTES, Marker, glance};
 use crate::wire::roster::Index;
+use gather::{OperatorRow, Places, gather};
+use state::{Hands, Next, State, View};
 
 const EXAMPLE: &str = "\
-Example:
+Examples:
   conclave status
   conclave status 1f2e3d4c
+  conclave status --via /media/stick
 
 Reads the home, and needs no passphrase. A ceremony is named by the first characters of its id, by
-its name, or by its plan's file.";
+its name, or by its plan's file. With --via it reads what lies there too and checks all that can be
+checked without a secret; that needs no home, so the organiser and a witness see the same. Writes
+nothing anywhere. Exit code 4: with --via, misbehaviour is proved.";
 
-/// Show where the ceremonies of this home stand
+/// Plans are looked for in the current folder among this many files at most.
+const MAX_PLANS_HERE: usize = 32;
+
+/// Show where ceremonies stand, who is awaited and what to do next
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLE)]
 pub(super) struct Args {
     /// One ceremony: the start of its id, its name, or its plan's file [default: all]
     ceremony: Option<String>,
+    #[command(flatten)]
+    via: Via,
     /// Report as JSON
     #[arg(long)]
     json: bool,
 }
 
-/// One ceremony's state.
+/// The report.
 #[derive(serde::Serialize)]
-struct Row {
-    cid: Digest,
-    name: Text,
-    state: &'static str,
-    operators: Vec<OperatorRow>,
-    next: String,
+struct Report {
+    ceremonies: Vec<Row>,
+    notes: Vec<String>,
 }
 
+/// One ceremony.
 #[derive(serde::Serialize)]
-struct OperatorRow {
-    index: Index,
+pub(super) struct Row {
+    cid: Digest,
     name: Text,
-    deal: &'static str,
-    confirm: &'static str,
-    complaints: usize,
-    own: bool,
+    rehearsal: bool,
+    network: String,
+    validators: usize,
+    threshold: usize,
+    view: &'static str,
+    state: &'static str,
+    sentence: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    round: Option<u8>,
+    awaiting: Vec<Index>,
+    operators: Vec<OperatorRow>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checked: Option<usize>,
+    findings: Vec<String>,
+    accused: Vec<Index>,
+    noise: Vec<String>,
+    only_there: usize,
+    only_here: usize,
+    evidence: Vec<String>,
+    places: Vec<String>,
+    next: Vec<Next>,
+    #[serde(skip)]
+    complete: bool,
+}
+
+/// A ceremony that was found somewhere.
+struct Candidate {
+    plan: Plan,
+    glance: Option<Glance>,
+    /// Directories at a courier.
+    places: Vec<String>,
+    /// The plan's file, if it was named.
+    file: Option<PathBuf>,
+}
+
+/// This user's home, if there is one.
+struct Mine {
+    root: PathBuf,
+    identity: String,
 }
 
 /// Runs the command.
 pub(super) fn run(args: &Args, cx: &mut Context) -> Result<(), CommandError> {
-    let root = cx.home_root()?;
-    let own = crate::store::home::Home::public(&*cx.disk, &root)?.identity;
-    let mut chosen = Vec::new();
-    match &args.ceremony {
-        Some(name) => chosen.push(find(cx, &root, name)?),
-        None => {
-            for glance in glance(&cx.disk, &root)? {
-                let cid = glance.cid;
-                match open(glance) {
-                    Ok(found) => chosen.push(found),
-                    Err(error) => cx.ui.warn(format!(
-                        "ceremony {} cannot be read: {}",
-                        cid.short(),
-                        error.message()
-                    )),
-                }
-            }
+    let mut notes = Vec::new();
+    let mine = mine(args, cx, &mut notes)?;
+    let mut couriers = args.via.couriers(cx)?;
+    let named = match &args.ceremony {
+        Some(name) if cx.disk.kind(Path::new(name)).ok().flatten() == Some(disk::Kind::File) => {
+            Some(cx.read_plan(Path::new(name))?)
         }
+        _ => None,
+    };
+    let mut found = BTreeMap::new();
+    if let Some(mine) = &mine {
+        at_home(cx, &mine.root, &mut found, &mut notes)?;
     }
+    for courier in &couriers {
+        at_courier(&**courier, &mut found, &mut notes)?;
+    }
+    let places: Vec<String> = found
+        .values()
+        .flat_map(|candidate| candidate.places.iter().cloned())
+        .collect();
+    choose(args, named, &mut found)?;
     let mut rows = Vec::new();
-    for (glance, plan) in chosen {
-        rows.push(row(&glance, &plan, &own)?);
+    for candidate in found.into_values() {
+        let mut row = row(args, cx, &candidate, mine.as_ref(), &mut couriers)?;
+        // That a neighbour is another ceremony is no news here.
+        row.noise.retain(|noise| {
+            !places
+                .iter()
+                .any(|place| *noise == format!("{place}: belongs to another ceremony"))
+        });
+        row.noise.retain(|noise| !notes.contains(noise));
+        rows.push(row);
     }
+    let report = Report {
+        ceremonies: rows,
+        notes,
+    };
     if args.json {
-        return cx.ui.json(&serde_json::json!({ "ceremonies": rows }));
+        cx.ui.json(&report)?;
+    } else {
+        tell(args, cx, &report);
     }
-    if rows.is_empty() {
+    judge(&report.ceremonies)
+}
+
+fn tell(args: &Args, cx: &mut Context, report: &Report) {
+    for note in &report.notes {
+        cx.ui.warn(note);
+    }
+    let rows = &report.ceremonies;
+    if rows.is_empty() && args.via.is_empty() {
         cx.ui.note("this home takes part in no ceremony");
         cx.ui.next("conclave run PLAN --via FOLDER");
-    }
-    for row in rows {
+    } else if rows.is_empty() {
         cx.ui
-            .data(format!("{}  {}  {}", row.cid.short(), row.name, row.state));
-        let width = row
-            .operators
-            .iter()
-            .map(|operator| operator.name.as_str().chars().count())
-            .max()
-            .unwrap_or(0);
-        for operator in &row.operators {
-            let mut line = format!(
-                "  {:>4}  {:width$}  deal {:9}  confirm {:9}",
-                operator.index.to_string(),
-                operator.name.as_str(),
-                operator.deal,
-                operator.confirm
-            );
-            if operator.complaints > 0 {
-                line.push_str(&format!("  complaints {}", operator.complaints));
-            }
-            if operator.own {
-                line.push_str("  (you)");
-            }
-            cx.ui.data(line.trim_end());
+            .note(format!("no ceremony lies there:{}", args.via.flags()));
+        cx.ui.next(format!(
+            "put it there: conclave run PLAN{}",
+            args.via.flags()
+        ));
+    }
+    let width = cx.ui.width();
+    if rows.len() > 1 {
+        for row in rows {
+            table::summary(row, width)
+                .iter()
+                .for_each(|line| cx.ui.data(line));
         }
-        cx.ui.data(format!("  next: {}", row.next));
+        cx.ui.data("");
+    }
+    for (number, row) in rows.iter().enumerate() {
+        for noise in &row.noise {
+            cx.ui
+                .warn(format!("{}: passed over: {noise}", row.cid.short()));
+        }
+        if number > 0 {
+            cx.ui.data("");
+        }
+        table::lines(row, width)
+            .iter()
+            .for_each(|line| cx.ui.data(line));
+    }
+}
+
+/// Misbehaviour that an audit proved is an exit code of its own.
+fn judge(rows: &[Row]) -> Result<(), CommandError> {
+    let wrong: Vec<&Row> = rows.iter().filter(|row| !row.accused.is_empty()).collect();
+    let Some(first) = wrong.first() else {
+        return Ok(());
+    };
+    if wrong.iter().all(|row| row.complete) {
+        let text = format!(
+            "misbehaviour is proved beside {}, which is complete and stays so",
+            first.name.as_str()
+        );
+        return Err(CommandError::of(ErrorCode::MISBEHAVIOUR_BESIDE, text));
+    }
+    let names: Vec<&str> = wrong.iter().map(|row| row.name.as_str()).collect();
+    let text = format!(
+        "misbehaviour is proved in {}; make no deposit for its keys",
+        names.join(", ")
+    );
+    Err(CommandError::of(ErrorCode::MISBEHAVIOUR, text))
+}
+
+/// Looks for the home. With a courier it may be missing, unless it was named.
+fn mine(args: &Args, cx: &Context, notes: &mut Vec<String>) -> Result<Option<Mine>, CommandError> {
+    let optional = !args.via.is_empty() && cx.global.home.is_none();
+    let root = match cx.home_root() {
+        Ok(root) => root,
+        Err(_) if optional => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    match Home::public(&*cx.disk, &root) {
+        Ok(public) => Ok(Some(Mine {
+            root,
+            identity: public.identity,
+        })),
+        Err(HomeError::NoHome(_)) if optional => Ok(None),
+        Err(error) if optional => {
+            notes.push(error.to_string());
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn at_home(
+    cx: &Context,
+    root: &Path,
+    found: &mut BTreeMap<Digest, Candidate>,
+    notes: &mut Vec<String>,
+) -> Result<(), CommandError> {
+    for glance in glance(&cx.disk, root)? {
+        let cid = glance.cid;
+        match open(glance) {
+            Ok((glance, plan)) => {
+                let candidate = Candidate {
+                    plan,
+                    glance: Some(glance),
+                    places: Vec::new(),
+                    file: None,
+                };
+                found.insert(cid, candidate);
+            }
+            Err(error) => notes.push(format!(
+                "ceremony {} cannot be read: {}",
+                cid.short(),
+                error.message()
+            )),
+        }
     }
     Ok(())
+}
+
+fn at_courier(
+    courier: &dyn Courier,
+    found: &mut BTreeMap<Digest, Candidate>,
+    notes: &mut Vec<String>,
+) -> Result<(), CommandError> {
+    let left = courier.ceremonies(&mut |shelved| match Plan::parse(&shelved.plan) {
+        Ok(plan) => found
+            .entry(*plan.cid())
+            .or_insert_with(|| Candidate {
+                plan,
+                glance: None,
+                places: Vec::new(),
+                file: None,
+            })
+            .places
+            .push(shelved.place),
+        Err(error) => notes.push(format!("{}: no plan: {error}", shelved.place)),
+    })?;
+    notes.extend(left);
+    Ok(())
+}
+
+/// Leaves what was asked for.
+fn choose(
+    args: &Args,
+    named: Option<Plan>,
+    found: &mut BTreeMap<Digest, Candidate>,
+) -> Result<(), CommandError> {
+    let Some(name) = &args.ceremony else {
+        // What is over here and lies on no courier is no news to who asks about a courier.
+        found.retain(|_, candidate| {
+            args.via.is_empty()
+                || !candidate.places.is_empty()
+                || candidate
+                    .glance
+                    .as_ref()
+                    .is_some_and(|glance| !glance.markers.contains(&Marker::Artifacts))
+        });
+        return Ok(());
+    };
+    if let Some(plan) = named {
+        let cid = *plan.cid();
+        // Without a courier, a plan that this home does not know is no ceremony of it.
+        if !args.via.is_empty() || found.contains_key(&cid) {
+            let candidate = found.entry(cid).or_insert_with(|| Candidate {
+                plan,
+                glance: None,
+                places: Vec::new(),
+                file: None,
+            });
+            candidate.file = Some(PathBuf::from(name));
+        }
+        found.retain(|key, _| *key == cid);
+    } else {
+        found.retain(|cid, candidate| {
+            cid.to_string().starts_with(name.as_str()) || candidate.plan.name().as_str() == name
+        });
+    }
+    match found.len() {
+        1 => Ok(()),
+        0 if args.via.is_empty() => Err(unknown(name)),
+        0 => Err(CommandError::of(
+            ErrorCode::CEREMONY_UNKNOWN,
+            format!("no ceremony {name} lies there, and this home takes part in none of that name"),
+        )
+        .hint(format!(
+            "`conclave status{}` lists what lies there",
+            args.via.flags()
+        ))),
+        _ => Err(ambiguous(name)),
+    }
+}
+
+fn unknown(name: &str) -> CommandError {
+    CommandError::of(
+        ErrorCode::CEREMONY_UNKNOWN,
+        format!("this home takes part in no ceremony {name}"),
+    )
+    .hint("`conclave status` lists those it does")
+}
+
+fn ambiguous(name: &str) -> CommandError {
+    CommandError::of(
+        ErrorCode::CEREMONY_AMBIGUOUS,
+        format!("{name} names several ceremonies"),
+    )
+    .hint("give more characters of the id; `conclave status` lists them")
+}
+
+fn row(
+    args: &Args,
+    cx: &Context,
+    candidate: &Candidate,
+    mine: Option<&Mine>,
+    couriers: &mut [Box<dyn Courier>],
+) -> Result<Row, CommandError> {
+    let plan = &candidate.plan;
+    let me = mine.and_then(|mine| {
+        let own =
+            |card: &crate::wire::card::VerifiedCard| card.identity().to_string() == mine.identity;
+        let mut roster = plan.roster().iter();
+        roster
+            .find(|operator| own(&operator.card))
+            .map(|operator| operator.index)
+    });
+    let mut places = Places {
+        home: candidate
+            .glance
+            .as_ref()
+            .map(|glance| (&glance.board, glance.markers.clone())),
+        me,
+        couriers,
+    };
+    let progress = Progress::new(cx.global.quiet);
+    let gathered = gather(plan, &mut places, &progress);
+    progress.clear();
+    let gathered = gathered?;
+    let state = gathered.facts.state();
+    let name_all = |indices: &[Index]| names(plan, indices);
+    let hands = hands(args, cx, candidate, &state);
+    let next = gathered.facts.next(&state, &hands, &name_all);
+    let audited = gathered.facts.audited.unwrap_or_default();
+    Ok(Row {
+        cid: *plan.cid(),
+        name: plan.name().clone(),
+        rehearsal: plan.is_rehearsal(),
+        network: plan.network().name().to_owned(),
+        validators: plan.validators().len(),
+        threshold: plan.threshold(),
+        view: match gathered.facts.view {
+            View::Operator => "operator",
+            View::Witness => "witness",
+        },
+        state: state.word(),
+        sentence: state.sentence(&name_all),
+        round: state.round(),
+        awaiting: state.awaited().to_vec(),
+        operators: gathered.operators,
+        checked: gathered.checked,
+        findings: gathered.findings,
+        accused: audited.accused,
+        noise: gathered.noise,
+        only_there: gathered.facts.only_there,
+        only_here: gathered.facts.only_here,
+        evidence: evidence(cx, candidate),
+        places: candidate.places.clone(),
+        next,
+        complete: audited.complete,
+    })
+}
+
+/// The commands, with the names of what is really there.
+fn hands(args: &Args, cx: &Context, candidate: &Candidate, state: &State) -> Hands {
+    let plan = &candidate.plan;
+    let path = |path: &Path| quoted(&path.display().to_string());
+    let home = match (&cx.global.home, &candidate.glance, state) {
+        (Some(home), Some(_), _) | (Some(home), None, State::Invited) => {
+            format!(" --home {}", path(home))
+        }
+        _ => String::new(),
+    };
+    let via = if args.via.is_empty() {
+        " --via FOLDER".to_owned()
+    } else {
+        args.via.flags()
+    };
+    let on_shelf = candidate.places.first();
+    let file = candidate
+        .file
+        .clone()
+        .or_else(|| plan_here(cx, plan))
+        .or_else(|| on_shelf.map(|place| Path::new(place).join("plan.json")))
+        .or_else(|| {
+            let glance = candidate.glance.as_ref();
+            glance.map(|glance| glance.board.path().join("plan.json"))
+        })
+        .unwrap_or_else(|| PathBuf::from("PLAN"));
+    let files = candidate.glance.as_ref().and_then(|glance| {
+        let marker = glance
+            .board
+            .path()
+            .parent()?
+            .join(Marker::Artifacts.as_str());
+        let went = cx.disk.read(&marker, MAX_DETAIL_BYTES).ok()?;
+        let record = PathBuf::from(String::from_utf8(went).ok()?).join(RECORD);
+        let stands = cx.disk.kind(&record).ok().flatten() == Some(disk::Kind::Directory);
+        stands.then_some(record)
+    });
+    let checked = files.or_else(|| on_shelf.map(PathBuf::from));
+    let audit = checked.map(|directory| format!("conclave audit {}", path(&directory)));
+    Hands {
+        run: format!("conclave{home} run {}{via}", path(&file)),
+        report: audit.as_ref().map(|audit| {
+            format!(
+                "{audit} --report {}-{}.html",
+                plan.name().file_stem(),
+                plan.cid().short()
+            )
+        }),
+        audit,
+        evidence: evidence(cx, candidate)
+            .iter()
+            .map(|file| format!("conclave audit {}", quoted(file)))
+            .collect(),
+        abandon: format!(
+            "conclave{home} ceremony abandon {}{via}",
+            plan.cid().short()
+        ),
+    }
+}
+
+/// Looks for the plan's file in the current folder: people keep it there.
+fn plan_here(cx: &Context, plan: &Plan) -> Option<PathBuf> {
+    let entries = cx.disk.list(Path::new(".")).ok()?;
+    entries
+        .into_iter()
+        .filter(|entry| entry.kind == disk::Kind::File && entry.name.ends_with(".plan.json"))
+        .take(MAX_PLANS_HERE)
+        .map(|entry| PathBuf::from(entry.name))
+        .find(|file| {
+            cx.read_plan(file)
+                .is_ok_and(|found| found.cid() == plan.cid())
+        })
+}
+
+/// The evidence files that this home keeps of a ceremony.
+fn evidence(cx: &Context, candidate: &Candidate) -> Vec<String> {
+    let directory = candidate
+        .glance
+        .as_ref()
+        .and_then(|glance| Some(glance.board.path().parent()?.join("evidence")));
+    let entries = directory
+        .as_ref()
+        .and_then(|directory| cx.disk.list(directory).ok());
+    let files = entries.into_iter().flatten();
+    files
+        .filter(|entry| entry.kind == disk::Kind::File)
+        .filter_map(|entry| Some(directory.as_ref()?.join(entry.name).display().to_string()))
+        .collect()
 }
 
 /// Finds one ceremony of the home by its id's start, its name, or its plan's file.
@@ -135,101 +525,12 @@ pub(super) fn find(cx: &Context, root: &Path, name: &str) -> Result<(Glance, Pla
     let several = found.len() > 1;
     match found.pop() {
         Some(found) if !several => Ok(found),
-        Some(_) => Err(CommandError::of(
-            ErrorCode::CEREMONY_AMBIGUOUS,
-            format!("{name} names several ceremonies of this home"),
-        )
-        .hint("give more characters of the id; `conclave status` lists them")),
-        None => Err(CommandError::of(
-            ErrorCode::CEREMONY_UNKNOWN,
-            format!("this home takes part in no ceremony {name}"),
-        )
-        .hint("`conclave status` lists those it does")),
+        Some(_) => Err(ambiguous(name)),
+        None => Err(unknown(name)),
     }
 }
 
 fn open(glance: Glance) -> Result<(Glance, Plan), CommandError> {
     let plan = Plan::parse(&glance.board.plan_bytes()?)?;
     Ok((glance, plan))
-}
-
-fn row(glance: &Glance, plan: &Plan, own: &str) -> Result<Row, CommandError> {
-    let mut session = Session::new(plan);
-    let messages = BoardMessages(glance.board.clone());
-    for file in glance.board.messages()? {
-        let bytes = messages.load(&file.name).map_err(SessionError::from)?;
-        // Damage is told by `run`; what is not a message does not change where things stand.
-        let (Registered::New | Registered::Known | Registered::Noise(_)) =
-            session.register(&bytes, &file.name);
-    }
-    let board = session.board();
-    let operators: Vec<OperatorRow> = plan
-        .roster()
-        .iter()
-        .map(|operator| {
-            let index = operator.index;
-            let (confirms, abandons) =
-                (board.confirms(index).count(), board.abandons(index).count());
-            OperatorRow {
-                index,
-                name: operator.card.name().clone(),
-                deal: count(board.deals(index).count()),
-                confirm: if confirms == 0 && abandons > 0 {
-                    "abandoned"
-                } else {
-                    count(confirms)
-                },
-                complaints: board
-                    .complaints()
-                    .filter(|entry| entry.sender == index)
-                    .count(),
-                own: operator.card.identity().to_string() == own,
-            }
-        })
-        .collect();
-    let has = |marker| glance.markers.contains(&marker);
-    let state = if has(Marker::Artifacts) {
-        "complete, files written"
-    } else if has(Marker::Complete) {
-        "complete, files not written yet"
-    } else if has(Marker::Ended) && has(Marker::Confirmed) {
-        "stopped and pending: you confirmed, so your shares are kept (`conclave run` says why)"
-    } else if has(Marker::Ended) {
-        "stopped: it cannot become complete (`conclave run` says why)"
-    } else if has(Marker::Abandoned) {
-        "ended here: you abandoned it or complained"
-    } else if operators
-        .iter()
-        .any(|operator| operator.confirm == "abandoned")
-    {
-        "stopped: abandoned"
-    } else if has(Marker::Confirmed) {
-        "pending: your shares are stored and you confirmed"
-    } else if has(Marker::Shares) {
-        "your shares are stored, you did not confirm yet"
-    } else {
-        "under way"
-    };
-    let next = if has(Marker::Artifacts) {
-        "nothing; keep the record, and your shares".to_owned()
-    } else if has(Marker::Ended) || has(Marker::Abandoned) || state == "stopped: abandoned" {
-        "nothing more can be done in this ceremony; a new plan is needed".to_owned()
-    } else {
-        "conclave run PLAN --via FOLDER, when the messages come back".to_owned()
-    };
-    Ok(Row {
-        cid: glance.cid,
-        name: plan.name().clone(),
-        state,
-        operators,
-        next,
-    })
-}
-
-fn count(messages: usize) -> &'static str {
-    match messages {
-        0 => "-",
-        1 => "yes",
-        _ => "TWICE",
-    }
 }

@@ -13,6 +13,9 @@ use serde::Serialize;
 use super::error::{CommandError, ErrorCode};
 use crate::json;
 
+/// Nothing is laid out for less than this, whatever a terminal says.
+const MIN_WIDTH: usize = 20;
+
 /// The owner of both streams.
 pub struct Ui {
     stdout: Box<dyn Write>,
@@ -55,6 +58,14 @@ impl Ui {
     /// Writes a line, or several, of data to standard output.
     pub fn data(&mut self, text: impl Display) {
         self.write_data(format!("{}\n", visible(&text.to_string())).as_bytes());
+    }
+
+    /// How many columns standard output has, if it is a terminal.
+    pub fn width(&self) -> Option<usize> {
+        let terminal = dialoguer::console::Term::stdout();
+        terminal
+            .size_checked()
+            .map(|(_, columns)| usize::from(columns).max(MIN_WIDTH))
     }
 
     /// Writes an object to standard output as JSON.

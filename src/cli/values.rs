@@ -203,8 +203,9 @@ mod tests {
         assert!(credentials("0x00").is_err());
         assert_eq!(known_network("hoodi").unwrap().name(), "hoodi");
         assert!(known_network("hoodi-rehearsal").unwrap().is_rehearsal());
+        assert_eq!(known_network("ephemery").unwrap().name(), "ephemery");
         assert!(
-            known_network("holesky")
+            known_network("goerli")
                 .unwrap_err()
                 .contains("mainnet, hoodi")
         );

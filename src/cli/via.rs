@@ -26,13 +26,28 @@ impl Via {
     pub(super) fn flags(&self) -> String {
         self.via
             .iter()
-            .map(|courier| format!(" --via {courier}"))
+            .map(|courier| format!(" --via {}", quoted(courier)))
             .collect()
     }
 
     /// Makes the couriers.
     pub(super) fn couriers(&self, cx: &Context) -> Result<Vec<Box<dyn Courier>>, CommandError> {
         self.via.iter().map(|text| courier(text, cx)).collect()
+    }
+}
+
+/// Returns a word as a shell takes it.
+pub(super) fn quoted(word: &str) -> String {
+    let plain = |c: char| {
+        c.is_alphanumeric()
+            || matches!(c, '/' | '.' | '-' | '_' | ':' | '=' | '+' | ',' | '@' | '~')
+    };
+    if !word.is_empty() && !word.starts_with('~') && word.chars().all(plain) {
+        word.to_owned()
+    } else if cfg!(windows) {
+        format!("\"{word}\"")
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
     }
 }
 
@@ -50,5 +65,27 @@ fn courier(text: &str, cx: &Context) -> Result<Box<dyn Courier>, CommandError> {
             Arc::clone(&cx.disk),
             Path::new(path),
         ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn a_command_can_be_copied() {
+        for (word, expected) in [
+            ("/media/stick", "/media/stick"),
+            ("pool.plan.json", "pool.plan.json"),
+            ("my stick", "'my stick'"),
+            ("it's", "'it'\\''s'"),
+            ("a;rm -r *", "'a;rm -r *'"),
+            ("~x", "'~x'"),
+            ("$HOME", "'$HOME'"),
+            ("", "''"),
+        ] {
+            assert_eq!(quoted(word), expected);
+        }
     }
 }

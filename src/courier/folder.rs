@@ -9,10 +9,10 @@
 //! full, failing and wrongly mounted media, not a stick that forgets after it is pulled out.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Ceremony, ContentHash, Courier, CourierError, LocalBoard, Moved, Offered};
+use super::{Ceremony, ContentHash, Courier, CourierError, LocalBoard, Moved, Offered, Shelved};
 use crate::json;
 use crate::store::disk::{Disk, DiskError, Kind};
 use crate::store::folder::{BoardFolder, FolderError, MAX_FILE_BYTES};
@@ -37,18 +37,32 @@ impl FolderCourier {
         }
     }
 
-    /// Returns every directory that holds messages of this ceremony, those with its plan first.
-    fn find(&self, ceremony: &Ceremony<'_>, moved: &mut Moved) -> Result<Found, DiskError> {
-        let mut directories = vec![(self.root.clone(), false)];
+    /// Returns where a ceremony may lie: here, or one level below.
+    fn directories(&self) -> Result<Vec<PathBuf>, DiskError> {
+        let mut directories = vec![self.root.clone()];
         for entry in self.disk.list(&self.root)? {
-            // The ending that we give, or what a file manager makes of it for a copy.
-            let named = entry.name.contains(&format!("-{}", ceremony.cid.short()));
             if entry.kind == Kind::Directory && !entry.name.starts_with('.') {
-                directories.push((self.root.join(entry.name), named));
+                directories.push(self.root.join(entry.name));
             }
         }
+        Ok(directories)
+    }
+
+    fn unreachable(&self, reason: String) -> CourierError {
+        CourierError::Unreachable {
+            courier: self.name(),
+            reason,
+        }
+    }
+
+    /// Returns every directory that holds messages of this ceremony, those with its plan first.
+    fn find(&self, ceremony: &Ceremony<'_>, moved: &mut Moved) -> Result<Found, DiskError> {
         let mut found = Found::default();
-        for (path, named) in directories {
+        for path in self.directories()? {
+            // The ending that we give, or what a file manager makes of it for a copy.
+            let name = path.file_name().map(|name| name.to_string_lossy());
+            let ending = format!("-{}", ceremony.cid.short());
+            let named = path != self.root && name.is_some_and(|name| name.contains(&ending));
             let plan = self.disk.read(&path.join(PLAN), MAX_FILE_BYTES);
             let plan = plan.as_deref();
             match plan.map(|plan| compare(plan, ceremony.plan)) {
@@ -154,10 +168,7 @@ impl Courier for FolderCourier {
         let mut moved = Moved::default();
         let found = self
             .find(ceremony, &mut moved)
-            .map_err(|error| CourierError::Unreachable {
-                courier: self.name(),
-                reason: error.to_string(),
-            })?;
+            .map_err(|error| self.unreachable(error.to_string()))?;
         let there = self.pull(&found, board, &mut moved)?;
 
         let mut waiting = board.messages()?;
@@ -186,6 +197,39 @@ impl Courier for FolderCourier {
             moved.sent = moved.sent.saturating_add(1);
         }
         Ok(moved)
+    }
+
+    fn ceremonies(&self, found: &mut dyn FnMut(Shelved)) -> Result<Vec<String>, CourierError> {
+        let directories = self
+            .directories()
+            .map_err(|error| self.unreachable(error.to_string()))?;
+        let mut left = Vec::new();
+        for path in directories {
+            match self.disk.read(&path.join(PLAN), MAX_FILE_BYTES) {
+                Ok(plan) => found(Shelved {
+                    place: path.display().to_string(),
+                    plan,
+                }),
+                Err(DiskError::NotFound(_)) => {}
+                Err(error) => left.push(error.to_string()),
+            }
+        }
+        Ok(left)
+    }
+
+    fn read(&self, source: &str) -> Result<Vec<u8>, CourierError> {
+        let below = source
+            .strip_prefix(&self.root.display().to_string())
+            .map(|rest| Path::new(rest.trim_start_matches(std::path::is_separator)))
+            .filter(|below| {
+                below
+                    .components()
+                    .all(|part| matches!(part, Component::Normal(_)))
+            })
+            .ok_or_else(|| self.unreachable(format!("{source} does not lie there")))?;
+        self.disk
+            .read(&self.root.join(below), MAX_FILE_BYTES)
+            .map_err(|error| self.unreachable(error.to_string()))
     }
 }
 

@@ -86,6 +86,15 @@ pub struct Moved {
     pub left: Vec<String>,
 }
 
+/// A ceremony that lies on the other side.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shelved {
+    /// Where, as people know it.
+    pub place: String,
+    /// Its plan's bytes, unchecked.
+    pub plan: Vec<u8>,
+}
+
 /// Why an exchange did not end.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CourierError {
@@ -140,4 +149,12 @@ pub trait Courier {
         ceremony: &Ceremony<'_>,
         board: &mut dyn LocalBoard,
     ) -> Result<Moved, CourierError>;
+
+    /// Shows everything on the other side that may be a plan, copies included, one at a time; returns
+    /// what could not be read, name and reason. It changes nothing there, and with a board that has
+    /// no messages [`Self::exchange`] reads a ceremony and changes nothing either.
+    fn ceremonies(&self, found: &mut dyn FnMut(Shelved)) -> Result<Vec<String>, CourierError>;
+
+    /// Reads a message again that an exchange offered under the name `source`.
+    fn read(&self, source: &str) -> Result<Vec<u8>, CourierError>;
 }

@@ -25,6 +25,8 @@ pub struct Rules {
     pub token: &'static str,
     /// Gwei for one whole token.
     pub gwei_per_token: u64,
+    /// Whether launchpads take files of one withdrawal credential only.
+    pub one_credential_per_file: bool,
 }
 
 /// The rules of Ethereum and its test networks, and of networks that nothing else is known of.
@@ -34,12 +36,14 @@ pub const ETHEREUM: Rules = Rules {
     compounding_maximum: Gwei(2_048_000_000_000),
     token: "ETH",
     gwei_per_token: 1_000_000_000,
+    one_credential_per_file: false,
 };
 
 /// The rules of Gnosis and its test network: 1 GNO counts as 32 ETH on the consensus layer.
 pub const GNOSIS: Rules = Rules {
     token: "GNO",
     gwei_per_token: 32_000_000_000,
+    one_credential_per_file: true,
     ..ETHEREUM
 };
 

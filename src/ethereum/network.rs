@@ -22,14 +22,27 @@ pub struct Network {
     pub genesis_fork_version: [u8; 4],
     /// `CAPELLA_FORK_VERSION`: voluntary exits, for ever (EIP-7044).
     pub capella_fork_version: [u8; 4],
-    /// `genesis_validators_root` of its beacon chain.
-    pub genesis_validators_root: [u8; 32],
-    /// The execution layer's chain id.
-    pub chain_id: u64,
+    /// `genesis_validators_root` of its beacon chain; `None` if it changes and a plan supplies it.
+    pub genesis_validators_root: Option<[u8; 32]>,
+    /// The execution layer's chain id; `None` if it changes.
+    pub chain_id: Option<u64>,
     /// The deposit contract.
     pub deposit_contract: Address,
     /// What it allows in a deposit.
     pub rules: &'static Rules,
+    /// How long it lasts.
+    pub life: Life,
+}
+
+/// How long a network lasts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Life {
+    /// For good, or until it is told otherwise.
+    Lasting,
+    /// It starts anew now and then, with other validators and another genesis validators root.
+    StartsAnew,
+    /// It is no more.
+    Retired,
 }
 
 impl Network {
@@ -39,56 +52,83 @@ impl Network {
             name: "mainnet",
             genesis_fork_version: [0x00, 0x00, 0x00, 0x00],
             capella_fork_version: [0x03, 0x00, 0x00, 0x00],
-            genesis_validators_root: bytes(
+            genesis_validators_root: Some(bytes(
                 "4b363db94e286120d76eb905340fdd4e54bfe9f06bf33ff6cf5ad27f511bfe95",
-            ),
-            chain_id: 1,
+            )),
+            chain_id: Some(1),
             deposit_contract: Address(bytes("00000000219ab540356cbb839cbe05303d7705fa")),
             rules: &ETHEREUM,
+            life: Life::Lasting,
         },
         Network {
             name: "hoodi",
             genesis_fork_version: [0x10, 0x00, 0x09, 0x10],
             capella_fork_version: [0x40, 0x00, 0x09, 0x10],
-            genesis_validators_root: bytes(
+            genesis_validators_root: Some(bytes(
                 "212f13fc4df078b6cb7db228f1c8307566dcecf900867401a92023d7ba99cb5f",
-            ),
-            chain_id: 560_048,
+            )),
+            chain_id: Some(560_048),
             deposit_contract: Address(bytes("00000000219ab540356cbb839cbe05303d7705fa")),
             rules: &ETHEREUM,
+            life: Life::Lasting,
         },
         Network {
             name: "sepolia",
             genesis_fork_version: [0x90, 0x00, 0x00, 0x69],
             capella_fork_version: [0x90, 0x00, 0x00, 0x72],
-            genesis_validators_root: bytes(
+            genesis_validators_root: Some(bytes(
                 "d8ea171f3c94aea21ebc42a1ed61052acf3f9209c00e4efbaaddac09ed9b8078",
-            ),
-            chain_id: 11_155_111,
+            )),
+            chain_id: Some(11_155_111),
             deposit_contract: Address(bytes("7f02c3e3c98b133055b8b348b2ac625669ed295d")),
             rules: &ETHEREUM,
+            life: Life::Lasting,
         },
         Network {
             name: "gnosis",
             genesis_fork_version: [0x00, 0x00, 0x00, 0x64],
             capella_fork_version: [0x03, 0x00, 0x00, 0x64],
-            genesis_validators_root: bytes(
+            genesis_validators_root: Some(bytes(
                 "f5dcb5564e829aab27264b9becd5dfaa017085611224cb3036f573368dbb9d47",
-            ),
-            chain_id: 100,
+            )),
+            chain_id: Some(100),
             deposit_contract: Address(bytes("0b98057ea310f4d31f2a452b414647007d1645d9")),
             rules: &GNOSIS,
+            life: Life::Lasting,
         },
         Network {
             name: "chiado",
             genesis_fork_version: [0x00, 0x00, 0x00, 0x6f],
             capella_fork_version: [0x03, 0x00, 0x00, 0x6f],
-            genesis_validators_root: bytes(
+            genesis_validators_root: Some(bytes(
                 "9d642dac73058fbf39c0ae41ab1e34e4d889043cb199851ded7095bc99eb4c1e",
-            ),
-            chain_id: 10_200,
+            )),
+            chain_id: Some(10_200),
             deposit_contract: Address(bytes("b97036a26259b7147018913bd58a774cf91acf25")),
             rules: &GNOSIS,
+            life: Life::Lasting,
+        },
+        Network {
+            name: "ephemery",
+            genesis_fork_version: [0x10, 0x00, 0x10, 0x1b],
+            capella_fork_version: [0x40, 0x00, 0x10, 0x1b],
+            genesis_validators_root: None,
+            chain_id: None,
+            deposit_contract: Address(bytes("00000000219ab540356cbb839cbe05303d7705fa")),
+            rules: &ETHEREUM,
+            life: Life::StartsAnew,
+        },
+        Network {
+            name: "holesky",
+            genesis_fork_version: [0x01, 0x01, 0x70, 0x00],
+            capella_fork_version: [0x04, 0x01, 0x70, 0x00],
+            genesis_validators_root: Some(bytes(
+                "9143aa7c615a7f7115e2b6aac319c03529df8242ae705fba9df39b79c59fa8b1",
+            )),
+            chain_id: Some(17_000),
+            deposit_contract: Address([0x42; 20]),
+            rules: &ETHEREUM,
+            life: Life::Retired,
         },
     ];
 
@@ -108,12 +148,13 @@ impl Network {
             .find(|network| network.genesis_fork_version == version)
     }
 
-    /// The network as a plan writes it.
+    /// The network as a plan writes it. Where the genesis validators root changes it is zeros, which
+    /// [`NetworkSpec::new`] refuses: good for deposits, which do not depend on it, and for no plan.
     pub fn spec(&self) -> NetworkSpec {
         NetworkSpec {
             name: self.name.to_owned(),
             fork_version: Hex(self.genesis_fork_version),
-            genesis_validators_root: Hex(self.genesis_validators_root),
+            genesis_validators_root: Hex(self.genesis_validators_root.unwrap_or([0; 32])),
         }
     }
 }
@@ -163,6 +204,17 @@ pub enum NetworkError {
         /// Whose it is.
         known: &'static str,
     },
+    /// Another network's genesis validators root.
+    #[error("the network {name} has the genesis validators root of {known}")]
+    RootTaken {
+        /// The plan's name.
+        name: String,
+        /// Whose it is.
+        known: &'static str,
+    },
+    /// A root of zeros.
+    #[error("the network {0} has a genesis validators root of zeros, which no chain has")]
+    NoRoot(&'static str),
     /// A rehearsal's name without the rehearsal's fork version, or the reverse.
     #[error(
         "the network {name} has the fork version {version}; names that end in \"{}\", and only they, have {}",
@@ -208,6 +260,16 @@ impl NetworkSpec {
                 name,
                 version,
                 known: known.name,
+            });
+        }
+        if let Some(other) = Network::ALL
+            .iter()
+            .find(|other| other.genesis_validators_root == Some(genesis_validators_root))
+            .filter(|other| other.name != base)
+        {
+            return Err(NetworkError::RootTaken {
+                name,
+                known: other.name,
             });
         }
         Ok(Self {
@@ -310,14 +372,15 @@ impl Network {
                 Hex(fork_version).to_string(),
             );
         }
-        if root != &self.genesis_validators_root {
-            return differs(
+        match self.genesis_validators_root {
+            Some(own) if own != *root => differs(
                 "genesis validators root",
-                Hex(self.genesis_validators_root).to_string(),
+                Hex(own).to_string(),
                 Hex(*root).to_string(),
-            );
+            ),
+            None if *root == [0; 32] => Err(NetworkError::NoRoot(self.name)),
+            _ => Ok(()),
         }
-        Ok(())
     }
 }
 
@@ -351,7 +414,9 @@ mod tests {
     #[test]
     fn known_networks_have_distinct_versions_and_only_their_own_values() {
         for network in Network::ALL {
-            let spec = network.spec();
+            let root = network.genesis_validators_root.unwrap_or([7; 32]);
+            let spec =
+                NetworkSpec::new(network.name.into(), network.genesis_fork_version, root).unwrap();
             let text = serde_json::to_string(&spec).unwrap();
             assert_eq!(serde_json::from_str::<NetworkSpec>(&text).unwrap(), spec);
             assert_eq!(spec.known(), Some(network));
@@ -371,10 +436,7 @@ mod tests {
                 1
             );
 
-            let (version, root) = (
-                network.genesis_fork_version,
-                network.genesis_validators_root,
-            );
+            let version = network.genesis_fork_version;
             let name = network.name.to_owned();
             let error = NetworkSpec::new(name.clone(), [9, 9, 9, 9], root)
                 .unwrap_err()
@@ -387,6 +449,19 @@ mod tests {
                 .unwrap_err()
                 .to_string();
             assert!(error.contains("genesis validators root"), "{error}");
+            assert_eq!(
+                network.spec() == spec,
+                network.genesis_validators_root.is_some()
+            );
+            if network.genesis_validators_root.is_some() {
+                for (other, version) in [("devnet-1", [9; 4]), ("ephemery", [0x10, 0, 0x10, 0x1b])]
+                {
+                    let taken = NetworkSpec::new(other.into(), version, root).unwrap_err();
+                    let known = network.name;
+                    let name = other.to_owned();
+                    assert_eq!(taken, NetworkError::RootTaken { name, known });
+                }
+            }
             for version in [version, network.capella_fork_version] {
                 let error = NetworkSpec::new("devnet-1".into(), version, root)
                     .unwrap_err()
@@ -445,7 +520,8 @@ mod tests {
             ("hoodi", Network::REHEARSAL_FORK_VERSION),
             ("devnet", Network::REHEARSAL_FORK_VERSION),
         ] {
-            let refused = NetworkSpec::new(name.into(), version, hoodi.genesis_validators_root);
+            let root = hoodi.genesis_validators_root.unwrap();
+            let refused = NetworkSpec::new(name.into(), version, root);
             assert!(
                 matches!(refused, Err(NetworkError::Rehearsal { .. })),
                 "{name}"

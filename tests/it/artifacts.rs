@@ -11,15 +11,18 @@ use conclave::artifacts::cluster::Cluster;
 use conclave::artifacts::{
     ArtifactError, Keystores, Purpose, Recorded, Request, Written, write as write_artifacts,
 };
-use conclave::ceremony::plan::Draft;
+use conclave::ceremony::plan::{Draft, Validator};
 use conclave::ceremony::shares::OwnShares;
 use conclave::ceremony::{Observer, Stage, Unobserved};
 use conclave::crypto::bls::{self, SigningRoot};
 use conclave::crypto::point::{G1, G2};
 use conclave::crypto::scalar::Scalar;
+use conclave::ethereum::address::Address;
+use conclave::ethereum::amount::Gwei;
 use conclave::ethereum::deposit::{check_entries, parse_entries};
 use conclave::ethereum::keystore::{KdfChoice, Keystore};
 use conclave::ethereum::network::Network;
+use conclave::ethereum::withdrawal::CredentialsKind;
 use conclave::json::{Hex, encode_hex};
 use conclave::secret::Passphrase;
 use conclave::store::disk::{Disk, RealDisk};
@@ -352,8 +355,8 @@ fn a_rehearsal_says_so_in_every_file_and_is_valid_nowhere() {
         network: Network::known("gnosis").unwrap().spec().rehearsal(),
         ..draft(&players)
     };
-    // Several withdrawal addresses in one file: a warning on Gnosis, and allowed.
-    draft.validators[1].deposits = vec![conclave::ethereum::amount::Gwei(32 * ETH)];
+    draft.validators[1].deposits = vec![Gwei(32 * ETH)];
+    draft.validators[1].withdrawal_address = draft.validators[0].withdrawal_address;
     draft.validators.truncate(2);
     let ceremony = play(draft, players);
     let place = tempfile::tempdir().unwrap();
@@ -373,6 +376,97 @@ fn a_rehearsal_says_so_in_every_file_and_is_valid_nowhere() {
         description.ends_with("validator 1 REHEARSAL\""),
         "{description}"
     );
+}
+
+/// What the plan of `draft` with these validators leaves as deposit data, by name; with how many
+/// entries, withdrawal credentials and problems.
+fn deposit_files(network: &str, validators: Vec<Validator>) -> Vec<(String, usize, usize, usize)> {
+    let players = players(&[1, 2]);
+    let network = Network::known(network).unwrap().spec();
+    let ceremony = play(
+        Draft {
+            network: network.clone(),
+            validators,
+            ..draft(&players)
+        },
+        players,
+    );
+    let place = tempfile::tempdir().unwrap();
+    let directory = place.path().join("out");
+    write(&real(), &directory, &ceremony, None, Keystores::None).unwrap();
+    // The same names and bytes again.
+    assert!(
+        write(&real(), &directory, &ceremony, None, Keystores::None)
+            .unwrap()
+            .already
+    );
+    let names = names(&directory)
+        .into_iter()
+        .filter(|name| name.starts_with("deposit_data"));
+    names
+        .map(|name| {
+            let bytes = fs::read(directory.join(&name)).unwrap();
+            let entries = parse_entries(&bytes).unwrap();
+            let findings = check_entries(&entries, Some(&network), &[3; 32]);
+            let value: Value = serde_json::from_slice(&bytes).unwrap();
+            let credentials = value.as_array().unwrap().iter();
+            let credentials: BTreeSet<String> = credentials
+                .map(|entry| entry["withdrawal_credentials"].to_string())
+                .collect();
+            (name, entries.len(), credentials.len(), findings.len())
+        })
+        .collect()
+}
+
+#[test]
+fn gnosis_takes_one_credential_a_file_and_ethereum_one_file() {
+    let validator = |byte: u8, credentials: CredentialsKind, deposits: &[u64]| Validator {
+        withdrawal_address: Address([byte; 20]),
+        credentials,
+        deposits: deposits.iter().map(|amount| Gwei(*amount)).collect(),
+        registration: None,
+    };
+    let (eth1, compounding) = (CredentialsKind::Eth1, CredentialsKind::Compounding);
+    let three = vec![
+        validator(0xab, eth1, &[32 * ETH]),
+        validator(0x11, eth1, &[32 * ETH]),
+        validator(0xab, eth1, &[32 * ETH]),
+        validator(0xab, compounding, &[32 * ETH]),
+    ];
+    let name = |rest: &str| format!("deposit_data-{CREATED}{rest}.json");
+    let (ab, eleven) = ("ab".repeat(20), "11".repeat(20));
+    assert_eq!(
+        deposit_files("gnosis", three.clone()),
+        [
+            (name(&format!("-0x01-{eleven}")), 1, 1, 0),
+            (name(&format!("-0x01-{ab}")), 2, 1, 0),
+            (name(&format!("-0x02-{ab}")), 1, 1, 0),
+        ]
+    );
+    let one = vec![three[0].clone(), three[2].clone()];
+    assert_eq!(deposit_files("chiado", one), [(name(""), 2, 1, 0)]);
+    let instalments = vec![
+        validator(0xab, eth1, &[ETH, 31 * ETH]),
+        validator(0x11, eth1, &[ETH, 31 * ETH]),
+    ];
+    let amounts = [1, 31].map(|amount| amount * ETH);
+    let both = |amount: &u64, address: &str| (name(&format!("-{amount}-0x01-{address}")), 1, 1, 0);
+    assert_eq!(
+        deposit_files("gnosis", instalments),
+        [
+            both(&amounts[0], &eleven),
+            both(&amounts[0], &ab),
+            both(&amounts[1], &eleven),
+            both(&amounts[1], &ab),
+        ]
+    );
+    for network in ["hoodi", "mainnet"] {
+        let files = deposit_files(network, three.clone());
+        let [(file, 4, 3, _)] = files.as_slice() else {
+            panic!("{files:?}")
+        };
+        assert_eq!(*file, name(""));
+    }
 }
 
 #[test]

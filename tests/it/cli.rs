@@ -61,7 +61,7 @@ fn wrong_calls_are_usage_errors() {
             "--passphrase-fd",
             "3",
         ],
-        &["deposit", "check", "a.json", "--network", "holesky"],
+        &["deposit", "check", "a.json", "--network", "goerli"],
         &[
             "keystore",
             "check",

@@ -189,6 +189,266 @@ fn an_organiser_writes_a_plan() {
     assert!(!desk.path("never").exists());
 }
 
+/// The flags of a plan for Alice and Bob, whose cards are on the desk.
+fn for_two<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    let start = "plan new keygen --name x --card Alice.json --card Bob.json";
+    start.split(' ').chain(more.iter().copied()).collect()
+}
+
+fn desk_for_two() -> Desk {
+    let desk = Desk::new();
+    for name in ["Alice", "Bob"] {
+        desk.write(&format!("{name}.json"), card(name).bytes());
+    }
+    desk
+}
+
+#[test]
+fn the_validators_come_from_a_spreadsheet() {
+    let desk = desk_for_two();
+    let other = "0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359";
+    let lower = other.to_lowercase();
+    desk.write(
+        "list.csv",
+        format!(
+            "\u{feff}withdrawal_address;credentials;amounts;fee_recipient;gas_limit\r\n\
+             {ADDRESS};;;;\r\n{lower};0x02;1eth+63eth;{other};36000000\r\n{lower};;;{ADDRESS};\r\n;;;;\r\n"
+        ),
+    );
+    let base = ["--network", "hoodi", "--validators-csv", "list.csv", "-o"];
+    let keygen = |more: &[&'static str]| {
+        let mut all = base.to_vec();
+        all.extend_from_slice(more);
+        for_two(&all)
+    };
+    let made = desk.run(&keygen(&["plan"]));
+    assert_eq!(made.code, 0, "{made:?}");
+    let warned = "list.csv: nothing guards a lower-case address against a typing error; there are some in 2 rows, on lines 3-4";
+    assert_eq!(made.stderr.matches(warned).count(), 1, "{made:?}");
+    assert_eq!(
+        made.stderr.matches("the gas limit of").count(),
+        1,
+        "{made:?}"
+    );
+    let plan = Plan::parse(&desk.read("plan")).unwrap();
+    let [first, second, third] = plan.validators() else {
+        panic!("{plan:?}")
+    };
+    assert_eq!((first.deposits.len(), first.registration), (1, None));
+    assert_eq!(second.withdrawal_address.to_string(), other);
+    assert_eq!(
+        second.deposits.iter().map(|amount| amount.0).sum::<u64>(),
+        64_000_000_000
+    );
+    assert_eq!(second.registration.unwrap().gas_limit, 36_000_000);
+    assert_eq!(third.registration.unwrap().gas_limit, 60_000_000);
+
+    // The flags speak for what the rows leave out, and a number has to agree.
+    desk.ok(&keygen(&[
+        "agrees",
+        "--validators",
+        "3",
+        "--credentials",
+        "0x02",
+        "--deposit",
+        "40eth",
+        "--fee-recipient",
+        other,
+    ]));
+    let plan = Plan::parse(&desk.read("agrees")).unwrap();
+    assert_eq!(plan.validators()[0].deposits[0].0, 40_000_000_000);
+    assert_eq!(
+        plan.validators()[0]
+            .registration
+            .unwrap()
+            .fee_recipient
+            .to_string(),
+        other
+    );
+    let more = keygen(&["never", "--validators", "4"]);
+    desk.refused(
+        &more,
+        1,
+        &["  --validators: 4, and list.csv has 3 validators\n"],
+    );
+    desk.refused(
+        &keygen(&["never", "--deposit", "33eth"]),
+        1,
+        &["  --deposit: the amount is 33 ETH"],
+    );
+    desk.refused(
+        &keygen(&["never", "--withdrawal", ADDRESS]),
+        2,
+        &["cannot be used with"],
+    );
+    let absent = for_two(&[
+        "--network",
+        "hoodi",
+        "--validators-csv",
+        "absent.csv",
+        "-o",
+        "never",
+    ]);
+    desk.refused(&absent, 1, &["absent.csv does not exist"]);
+
+    // Every bad row at once.
+    let mut bad = "withdrawal_address,amounts\n".to_owned();
+    for row in 0..3000 {
+        let amount = if row % 3 == 0 { "33eth" } else { "32eth" };
+        bad.push_str(&format!("{ADDRESS},{amount}\n"));
+    }
+    desk.write("bad.csv", bad);
+    let refused = for_two(&[
+        "--network",
+        "hoodi",
+        "--validators-csv",
+        "bad.csv",
+        "-o",
+        "never",
+    ]);
+    let ended = desk.refused(
+        &refused,
+        1,
+        &[
+            "  bad.csv: line 2: amounts: the amount is 33 ETH;",
+            "  bad.csv: line 149: ",
+            "  bad.csv: and 950 more problems; the bad rows are on lines 2, 5, 8,",
+        ],
+    );
+    assert_eq!(
+        (ended.stdout.as_str(), ended.stderr.lines().count()),
+        ("", 53)
+    );
+    assert!(!desk.path("never").exists());
+}
+
+#[test]
+fn ten_thousand_rows_are_a_matter_of_moments() {
+    use conclave::cli::validators_csv::{Defaults, parse};
+    let rows = format!("{ADDRESS},0x02,32eth 1000eth,{ADDRESS},36000000\n").repeat(10_000);
+    let text = format!("withdrawal_address,credentials,amounts,fee_recipient,gas_limit\n{rows}");
+    let defaults = Defaults {
+        rules: &conclave::ethereum::amount::ETHEREUM,
+        credentials: conclave::ethereum::withdrawal::CredentialsKind::Eth1,
+        deposits: &[],
+        has_fee_recipient: false,
+    };
+    let begin = std::time::Instant::now();
+    assert_eq!(
+        parse(text.as_bytes(), &defaults).unwrap().rows.len(),
+        10_000
+    );
+    // A fraction of a second even unoptimised; the bound is for machines that do much else.
+    assert!(
+        begin.elapsed() < std::time::Duration::from_secs(5),
+        "{:?}",
+        begin.elapsed()
+    );
+}
+
+#[test]
+fn without_a_terminal_every_missing_flag_is_named() {
+    let desk = desk_for_two();
+    for args in ["plan new", "plan new keygen"] {
+        let args: Vec<&str> = args.split(' ').collect();
+        desk.refused(
+            &args,
+            2,
+            &["without --name NAME, --network NAME, --card FILE for each operator, --validators N or --validators-csv FILE, --withdrawal ADDR\n"],
+        );
+    }
+    let ended = desk.refused(
+        &for_two(&["--validators", "1"]),
+        2,
+        &["without --network NAME, --withdrawal ADDR\n"],
+    );
+    assert_eq!(ended.stdout, "");
+    let limit = for_two(&[
+        "--network",
+        "hoodi",
+        "--validators",
+        "1",
+        "--withdrawal",
+        ADDRESS,
+        "--gas-limit",
+        "1",
+    ]);
+    desk.refused(
+        &limit,
+        2,
+        &["--gas-limit is given, and no registration is planned"],
+    );
+}
+
+#[test]
+fn ephemery_needs_its_root_and_holesky_a_warning() {
+    let desk = desk_for_two();
+    let root = "22".repeat(32);
+    let keygen = |network: &'static str, more: &[&'static str]| {
+        let mut all = vec![
+            "--validators",
+            "1",
+            "--withdrawal",
+            ADDRESS,
+            "-o",
+            network,
+            "--network",
+            network,
+        ];
+        all.extend_from_slice(more);
+        for_two(&all)
+            .into_iter()
+            .map(str::to_owned)
+            .collect::<Vec<String>>()
+    };
+    let run = |args: Vec<String>| {
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        desk.run(&args)
+    };
+    let made = run(keygen("ephemery", &[]));
+    assert_eq!(made.code, 2, "{made:?}");
+    assert!(
+        made.stderr
+            .contains("without --genesis-validators-root HEX"),
+        "{made:?}"
+    );
+    let with_root = |root: &str| {
+        let mut args = keygen("ephemery", &["--genesis-validators-root"]);
+        args.push(root.to_owned());
+        run(args)
+    };
+    let hoodi = "212f13fc4df078b6cb7db228f1c8307566dcecf900867401a92023d7ba99cb5f";
+    let made = with_root(hoodi);
+    assert!(
+        made.code == 1 && made.stderr.contains("the genesis validators root of hoodi"),
+        "{made:?}"
+    );
+    let made = with_root(&"00".repeat(32));
+    assert!(
+        made.code == 1 && made.stderr.contains("root of zeros"),
+        "{made:?}"
+    );
+    let made = with_root(&root);
+    assert!(
+        made.code == 0 && made.stderr.contains("ephemery starts anew"),
+        "{made:?}"
+    );
+    let plan = Plan::parse(&desk.read("ephemery")).unwrap();
+    assert_eq!(plan.network().fork_version(), [0x10, 0, 0x10, 0x1b]);
+    let made = run(keygen("holesky", &[]));
+    assert!(
+        made.code == 0
+            && made
+                .stderr
+                .contains("warning: the network holesky is retired"),
+        "{made:?}"
+    );
+    assert!(
+        desk.ok(&["plan", "show", "holesky"])
+            .contains("holesky is retired")
+    );
+}
+
 #[test]
 fn networks_carry_their_own_rules() {
     let desk = Desk::new();
@@ -222,6 +482,25 @@ fn networks_carry_their_own_rules() {
     desk.ok(&keygen("gnosis", &["--deposit", "1gno"]));
     let page = desk.ok(&["plan", "show", "gnosis"]);
     assert!(page.contains("balance above 1 GNO is paid out"), "{page}");
+    for (kind, amount, fits) in [
+        ("0x01", "0.03125gno", true),
+        ("0x01", "0.03gno", false),
+        ("0x01", "1.5gno", false),
+        ("0x02", "64gno", true),
+        ("0x02", "65gno", false),
+    ] {
+        let mut args = keygen("gnosis", &["--credentials", kind, "--deposit", amount]);
+        let file: &'static str = format!("gnosis-{amount}").leak();
+        args[13] = "--output";
+        args[14] = file;
+        let made = desk.run(&args);
+        assert_eq!(made.code == 0, fits, "{amount}: {made:?}");
+        if fits {
+            let shown = amount.replace("gno", " GNO");
+            let page = desk.ok(&["plan", "show", file]);
+            assert!(page.contains(&format!("1 validator: {shown}\n")), "{page}");
+        }
+    }
     desk.refused(
         &keygen("chiado", &["--fee-recipient", ADDRESS]),
         1,

@@ -313,3 +313,47 @@ fn an_exchange_killed_anywhere_goes_on_the_next_time() {
     });
     assert!(deaths > 16, "{deaths}");
 }
+
+#[test]
+fn what_lies_there_is_listed_and_read_again_and_nothing_is_changed() {
+    let (_guard, stick) = stick();
+    go(&stick, &mut alice());
+    fs::create_dir_all(stick.join("copy/plan.json")).unwrap();
+    fs::create_dir(stick.join("photos")).unwrap();
+    fs::create_dir(stick.join("other-00000000")).unwrap();
+    fs::write(stick.join("other-00000000/plan.json"), b"torn {").unwrap();
+    let before = every_file(&stick);
+
+    let courier = FolderCourier::new(FaultDisk::read_only(), &stick);
+    let mut plans = Vec::new();
+    let left = courier
+        .ceremonies(&mut |shelved| plans.push((shelved.place, shelved.plan)))
+        .unwrap();
+    assert_eq!(left.len(), 1, "{left:?}");
+    assert!(left[0].contains("copy/plan.json"), "{left:?}");
+    let place = |name: &str| stick.join(name).display().to_string();
+    assert_eq!(
+        plans,
+        [
+            (place("other-00000000"), b"torn {".to_vec()),
+            (place(DIRECTORY), PLAN.to_vec())
+        ]
+    );
+    // A board without messages takes all and gives nothing: a look.
+    let mut board = Board::default();
+    let moved = exchange(FaultDisk::read_only(), &stick, &mut board).unwrap();
+    assert_eq!((moved.received, moved.sent), (1, 0));
+    let message = place(&format!("{DIRECTORY}/1-deal-alice.json"));
+    assert_eq!(courier.read(&message).unwrap(), b"m:deal of alice.");
+    for elsewhere in [
+        "/etc/passwd".to_owned(),
+        place("../1-deal-alice.json"),
+        place("nothing.json"),
+        String::new(),
+    ] {
+        assert!(courier.read(&elsewhere).is_err(), "{elsewhere}");
+    }
+    assert_eq!(every_file(&stick), before);
+    let gone = FolderCourier::new(real(), &stick.join("gone"));
+    assert!(gone.ceremonies(&mut |_| ()).is_err());
+}

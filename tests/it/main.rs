@@ -27,6 +27,8 @@ mod cli_files;
 #[cfg(test)]
 mod cli_plan;
 #[cfg(test)]
+mod cli_status;
+#[cfg(test)]
 mod courier_folder;
 #[cfg(test)]
 mod crash;

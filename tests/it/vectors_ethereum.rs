@@ -23,6 +23,10 @@ fn networks_agree_with_their_published_configuration() {
     let networks = load(folder.join("eth/networks.json"));
     for network in Network::ALL {
         let published = &networks["networks"][network.name];
+        if network.life != conclave::ethereum::network::Life::Lasting {
+            assert!(published.is_null(), "{} can be compared", network.name);
+            continue;
+        }
         let fork = |name: &str| hex::<4>(&published["forks"][name]["version"]);
         assert_eq!(
             network.genesis_fork_version,
@@ -38,9 +42,9 @@ fn networks_agree_with_their_published_configuration() {
         );
         assert_eq!(
             network.genesis_validators_root,
-            hex::<32>(&published["genesis_validators_root"])
+            Some(hex::<32>(&published["genesis_validators_root"]))
         );
-        assert_eq!(network.chain_id, int(&published["deposit_chain_id"]));
+        assert_eq!(network.chain_id, Some(int(&published["deposit_chain_id"])));
         assert_eq!(
             network.deposit_contract.0,
             hex::<20>(&published["deposit_contract"])

@@ -2,7 +2,8 @@
 
 use super::{MAX_CREATED, MAX_INSTALMENTS, PlanFile, Registration, Validator, default_threshold};
 use crate::ethereum::address::Address;
-use crate::ethereum::amount::Gwei;
+use crate::ethereum::amount::{Gwei, Rules};
+use crate::ethereum::withdrawal::CredentialsKind;
 use crate::wire::card::VerifiedCard;
 use crate::wire::envelope::MAX_ENVELOPE_BYTES;
 use crate::wire::roster::Roster;
@@ -31,22 +32,19 @@ pub(super) fn roster(file: &PlanFile, problems: &mut Vec<String>) -> Option<Rost
     }
 }
 
-pub(super) fn threshold(file: &PlanFile, problems: &mut Vec<String>) {
-    let n = file.roster.len();
-    match usize::try_from(file.threshold) {
-        Ok(t) if t < 2 => problems.push(format!("the threshold is {t}; it is at least 2")),
-        Ok(t) if t <= n => {
-            let safe = default_threshold(n);
-            if t < safe && !file.danger_low_threshold {
-                problems.push(format!(
-                    "the threshold {t} of {n} is below two thirds ({safe}); a plan that means it says danger_low_threshold"
-                ));
-            }
-        }
-        _ => problems.push(format!(
-            "the threshold is {}, more than the {n} operators",
-            file.threshold
-        )),
+/// What is wrong with a threshold t of n operators.
+pub fn threshold_problem(n: usize, t: u64, danger_low_threshold: bool) -> Option<String> {
+    let safe = default_threshold(n) as u64;
+    if t > n as u64 {
+        Some(format!("the threshold is {t}, more than the {n} operators"))
+    } else if t < 2 {
+        Some(format!("the threshold is {t}; it is at least 2"))
+    } else if t < safe && !danger_low_threshold {
+        Some(format!(
+            "the threshold {t} of {n} is below two thirds ({safe}); a plan that means it says danger_low_threshold"
+        ))
+    } else {
+        None
     }
 }
 
@@ -72,34 +70,8 @@ pub(super) fn validators(file: &PlanFile, problems: &mut Vec<String>) -> Vec<Val
     let mut validators = Vec::with_capacity(file.validators.len());
     for (v, row) in file.validators.iter().enumerate() {
         let withdrawal = address(&row.withdrawal_address, "withdrawal address", v, problems);
-        if row.deposits.is_empty() || row.deposits.len() > MAX_INSTALMENTS {
-            problems.push(format!(
-                "validator {v}: it has {} deposits; 1 to {MAX_INSTALMENTS} are possible",
-                row.deposits.len()
-            ));
-        }
-        let mut total = Gwei(0);
-        // No comparisons over a list of any length.
-        for (u, amount) in row.deposits.iter().take(MAX_INSTALMENTS).enumerate() {
-            total = Gwei(total.0.saturating_add(amount.0));
-            if let Err(error) = rules.check(*amount, row.credentials) {
-                problems.push(format!("validator {v}: {error}"));
-            }
-            if row.deposits.iter().take(u).any(|earlier| earlier == amount) {
-                problems.push(format!(
-                    "validator {v}: the deposit of {} stands twice; equal deposits have one signature, which may be submitted twice",
-                    rules.display(*amount)
-                ));
-            }
-        }
-        if total > rules.maximum(row.credentials) && row.deposits.len() > 1 {
-            problems.push(format!(
-                "validator {v}: its deposits sum to {}, more than the {} that {} credentials hold",
-                rules.display(total),
-                rules.display(rules.maximum(row.credentials)),
-                row.credentials
-            ));
-        }
+        let found = instalment_problems(&row.deposits, row.credentials, rules);
+        problems.extend(found.iter().map(|found| format!("validator {v}: {found}")));
         let registration = row.registration.as_ref().and_then(|registration| {
             if registration.gas_limit == 0 {
                 problems.push(format!("validator {v}: the gas limit of its registration is 0"));
@@ -125,6 +97,43 @@ pub(super) fn validators(file: &PlanFile, problems: &mut Vec<String>) -> Vec<Val
         }
     }
     validators
+}
+
+/// What is wrong with the deposits of one validator.
+pub fn instalment_problems(
+    deposits: &[Gwei],
+    credentials: CredentialsKind,
+    rules: &Rules,
+) -> Vec<String> {
+    let mut problems = Vec::new();
+    if deposits.is_empty() || deposits.len() > MAX_INSTALMENTS {
+        problems.push(format!(
+            "it has {} deposits; 1 to {MAX_INSTALMENTS} are possible",
+            deposits.len()
+        ));
+    }
+    let mut total = Gwei(0);
+    // No comparisons over a list of any length.
+    for (u, amount) in deposits.iter().take(MAX_INSTALMENTS).enumerate() {
+        total = Gwei(total.0.saturating_add(amount.0));
+        if let Err(error) = rules.check(*amount, credentials) {
+            problems.push(error.to_string());
+        }
+        if deposits.iter().take(u).any(|earlier| earlier == amount) {
+            problems.push(format!(
+                "the deposit of {} stands twice; equal deposits have one signature, which may be submitted twice",
+                rules.display(*amount)
+            ));
+        }
+    }
+    if total > rules.maximum(credentials) && deposits.len() > 1 {
+        problems.push(format!(
+            "its deposits sum to {}, more than the {} that {credentials} credentials hold",
+            rules.display(total),
+            rules.display(rules.maximum(credentials)),
+        ));
+    }
+    problems
 }
 
 /// Upper bounds of the canonical envelopes that this plan leads to: a plan that would break the

@@ -79,9 +79,8 @@ pub(super) fn new(args: &NewArgs, cx: &mut Context) -> Result<(), CommandError> 
             let seed = cx.rng.seed()?;
             let identity = IdentityKey::from_seed(&seed).public().to_string();
             sealing.seal(|wraps| {
-                for wrap in wraps {
-                    Home::create(Arc::clone(&disk), &root, wrap, &identity, &seed)?;
-                }
+                let make = |wrap| Home::create(Arc::clone(&disk), &root, wrap, &identity, &seed);
+                wraps.iter().try_for_each(|wrap| make(wrap).map(drop))?;
                 Ok(())
             })?;
             identity

@@ -26,9 +26,12 @@ mod abandon;
 mod audit;
 mod call;
 mod card;
+mod ceremonies;
 mod deposit_check;
 mod expect;
 mod help;
+mod home_backup;
+mod home_passphrase;
 mod identity;
 mod keystore_check;
 mod plan_check;
@@ -99,9 +102,12 @@ enum Command {
     Rehearse(rehearse::Args),
     Run(Box<run::Args>),
     Status(status::Args),
-    /// Leave ceremonies
+    /// List, archive and leave ceremonies
     #[command(subcommand)]
     Ceremony(CeremonyCommand),
+    /// Look after the home: passphrase, backup, restore
+    #[command(subcommand)]
+    Home(HomeCommand),
     Audit(audit::Args),
     /// Check keystores
     #[command(subcommand)]
@@ -129,7 +135,17 @@ enum PlanCommand {
 
 #[derive(Debug, Subcommand)]
 #[command(disable_help_subcommand = true)]
+enum HomeCommand {
+    ChangePassphrase(home_passphrase::PassphraseArgs),
+    Backup(home_backup::BackupArgs),
+    Restore(home_backup::RestoreArgs),
+}
+
+#[derive(Debug, Subcommand)]
+#[command(disable_help_subcommand = true)]
 enum CeremonyCommand {
+    List(ceremonies::ListArgs),
+    Archive(ceremonies::ArchiveArgs),
     Abandon(abandon::Args),
 }
 
@@ -207,6 +223,11 @@ fn dispatch(command: Command, cx: &mut Context) -> Result<(), CommandError> {
         Command::Rehearse(args) => rehearse::run(&args, cx),
         Command::Run(args) => run::run(&args, cx),
         Command::Status(args) => status::run(&args, cx),
+        Command::Home(HomeCommand::ChangePassphrase(args)) => home_passphrase::run(&args, cx),
+        Command::Home(HomeCommand::Backup(args)) => home_backup::backup(&args, cx),
+        Command::Home(HomeCommand::Restore(args)) => home_backup::restore(&args, cx),
+        Command::Ceremony(CeremonyCommand::List(args)) => ceremonies::list(&args, cx),
+        Command::Ceremony(CeremonyCommand::Archive(args)) => ceremonies::archive(&args, cx),
         Command::Ceremony(CeremonyCommand::Abandon(args)) => abandon::run(&args, cx),
         Command::Audit(args) => audit::run(&args, cx),
         Command::Keystore(KeystoreCommand::Check(args)) => keystore_check::run(&args, cx),

@@ -9,13 +9,15 @@ use std::io::{self, BufRead as _, IsTerminal as _, Read as _};
 use std::path::Path;
 
 use super::Context;
-use super::ui::Ui;
 use super::error::{CommandError, ErrorCode};
+use super::ui::Ui;
 use crate::secret::{Passphrase, Secret, SecretBytes};
 use crate::store::disk::{DiskError, read_descriptor};
 
 /// The fewest characters of a new passphrase.
 pub const MIN_PASSPHRASE_CHARS: usize = 12;
+
+const GLOBAL_TWIN: &str = "--passphrase-file FILE or --passphrase-fd N";
 
 /// The longest answer to a question, in bytes.
 const MAX_ANSWER_BYTES: u64 = 1024;
@@ -26,24 +28,34 @@ impl Context {
         has_terminal()
     }
 
-    /// Returns the passphrase that the flags name, if they name one.
+    /// Returns the passphrase that the global flags name, if they name one.
     pub fn flag_passphrase(&mut self) -> Result<Option<Passphrase>, CommandError> {
-        if let Some(path) = self.global.passphrase_file.clone() {
-            return self.passphrase_in(&path).map(Some);
+        let file = self.global.passphrase_file.clone();
+        self.passphrase_of(file.as_deref(), self.global.passphrase_fd)
+    }
+
+    /// Returns the passphrase in a file or behind a descriptor, if one is named.
+    pub fn passphrase_of(
+        &mut self,
+        file: Option<&Path>,
+        descriptor: Option<u32>,
+    ) -> Result<Option<Passphrase>, CommandError> {
+        if let Some(path) = file {
+            return self.passphrase_in(path).map(Some);
         }
-        if let Some(descriptor) = self.global.passphrase_fd {
-            let read = read_descriptor(descriptor, limit()).map_err(|error| match error {
-                DiskError::NotRegular { .. } => CommandError::usage(format!(
-                    "file descriptor {descriptor} is a terminal, which would show the passphrase"
-                ))
-                .hint("without the flag, conclave asks for it and shows nothing"),
-                error => error.into(),
-            })?;
-            let bytes = Secret::new(read);
-            let name = format!("file descriptor {descriptor}");
-            return self.take_passphrase(&bytes, &name).map(Some);
-        }
-        Ok(None)
+        let Some(descriptor) = descriptor else {
+            return Ok(None);
+        };
+        let read = read_descriptor(descriptor, limit()).map_err(|error| match error {
+            DiskError::NotRegular { .. } => CommandError::usage(format!(
+                "file descriptor {descriptor} is a terminal, which would show the passphrase"
+            ))
+            .hint("without the flag, conclave asks for it and shows nothing"),
+            error => error.into(),
+        })?;
+        let bytes = Secret::new(read);
+        let name = format!("file descriptor {descriptor}");
+        self.take_passphrase(&bytes, &name).map(Some)
     }
 
     /// Returns the passphrase that a file holds; one newline at its end does not belong to it.
@@ -57,7 +69,12 @@ impl Context {
         if let Some(passphrase) = self.flag_passphrase()? {
             return Ok(passphrase);
         }
-        self.need_terminal(what)?;
+        self.asked_passphrase(what, GLOBAL_TWIN)
+    }
+
+    /// Asks for an existing passphrase; `twin` names its flags.
+    pub fn asked_passphrase(&mut self, what: &str, twin: &str) -> Result<Passphrase, CommandError> {
+        self.need_terminal(what, twin)?;
         ask_hidden(&format!("{what}: "))
     }
 
@@ -65,11 +82,21 @@ impl Context {
     /// types it twice.
     pub fn new_passphrase(&mut self, what: &str) -> Result<Passphrase, CommandError> {
         let given = self.flag_passphrase()?;
+        self.new_passphrase_or(what, given, GLOBAL_TWIN)
+    }
+
+    /// [`Self::new_passphrase`] with what other flags gave; `twin` names these.
+    pub fn new_passphrase_or(
+        &mut self,
+        what: &str,
+        given: Option<Passphrase>,
+        twin: &str,
+    ) -> Result<Passphrase, CommandError> {
         let typed = given.is_none();
         let passphrase = match given {
             Some(passphrase) => passphrase,
             None => {
-                self.need_terminal(what)?;
+                self.need_terminal(what, twin)?;
                 ask_hidden(&format!(
                     "{what} (at least {MIN_PASSPHRASE_CHARS} characters): "
                 ))?
@@ -115,7 +142,7 @@ impl Context {
         Ok(matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes"))
     }
 
-    fn need_terminal(&self, what: &str) -> Result<(), CommandError> {
+    fn need_terminal(&self, what: &str, twin: &str) -> Result<(), CommandError> {
         if self.has_terminal() {
             return Ok(());
         }
@@ -123,7 +150,7 @@ impl Context {
             ErrorCode::NO_TERMINAL,
             format!("the {what} is needed, and there is no terminal to ask at"),
         )
-        .hint("give --passphrase-file FILE or --passphrase-fd N"))
+        .hint(format!("give {twin}")))
     }
 
     fn take_passphrase(

@@ -27,11 +27,6 @@ impl Unlocking {
     ) -> Result<T, CommandError> {
         open(&self.unlock).map_err(|error| self.talk.explain(error))
     }
-
-    /// What it opens with.
-    pub(super) fn unlock(&self) -> &Unlock {
-        &self.unlock
-    }
 }
 
 /// What something is encrypted to, and the talk that its plugins have with a person.
@@ -132,7 +127,10 @@ impl Talk for PluginTalk {
     fn choose(&self, message: &str, yes: &str, no: Option<&str>) -> Option<bool> {
         self.heard(message, || {
             let no = no.unwrap_or("no");
-            let question = format!("age plugin: {}\n  y: {yes}\n  n: {no}\n[y/N]", message.trim());
+            let question = format!(
+                "age plugin: {}\n  y: {yes}\n  n: {no}\n[y/N]",
+                message.trim()
+            );
             let answer = ask_line(&mut Ui::new(false), question).ok()?;
             Some(matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes"))
         })

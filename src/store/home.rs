@@ -492,7 +492,8 @@ fn lock_home(disk: &dyn Disk, root: &Path) -> Result<DiskLock, HomeError> {
     Ok(disk.lock(&path)?)
 }
 
-fn refuse_standing(disk: &dyn Disk, root: &Path) -> Result<(), HomeError> {
+/// Refuses a place where a home cannot be made: where one stands, or anything else.
+pub fn refuse_standing(disk: &dyn Disk, root: &Path) -> Result<(), HomeError> {
     match Home::public(disk, root) {
         Ok(public) => {
             return Err(HomeError::Exists {
@@ -511,7 +512,10 @@ fn refuse_standing(disk: &dyn Disk, root: &Path) -> Result<(), HomeError> {
 
 /// Makes the directory in which a home is built, beside its place and so on the same file system,
 /// without what a dead process left there. The lock keeps a second builder out.
-fn building_site(disk: &dyn Disk, root: &Path) -> Result<(PathBuf, DiskLock), HomeError> {
+pub(super) fn building_site(
+    disk: &dyn Disk,
+    root: &Path,
+) -> Result<(PathBuf, DiskLock), HomeError> {
     let name = root
         .file_name()
         .ok_or_else(|| HomeError::Nameless(root.to_owned()))?;
@@ -534,7 +538,7 @@ fn building_site(disk: &dyn Disk, root: &Path) -> Result<(PathBuf, DiskLock), Ho
 }
 
 /// Gives a home that was built its name.
-fn publish(disk: &dyn Disk, building: &Path, root: &Path) -> Result<(), HomeError> {
+pub(super) fn publish(disk: &dyn Disk, building: &Path, root: &Path) -> Result<(), HomeError> {
     match disk.publish_dir(building, root) {
         Err(DiskError::AlreadyExists(_)) => Err(HomeError::Occupied(root.to_owned())),
         other => Ok(other?),

@@ -287,7 +287,10 @@ mod tests {
         let public = key.to_public();
         let file = format!("# created: today\r\n# public key: {public}\n\n  {line}\r\n");
         assert_eq!(parse(file.as_bytes()).unwrap().native.len(), 1);
-        assert_eq!(parse(&line.as_bytes()[..40]).unwrap_err(), KeyError::Line(1));
+        assert_eq!(
+            parse(&line.as_bytes()[..40]).unwrap_err(),
+            KeyError::Line(1)
+        );
         assert_eq!(
             parse(format!("\n{line}\nage1x\n").as_bytes()).unwrap_err(),
             KeyError::Line(3)

@@ -1,5 +1,6 @@
 //! What stays on this machine: the disk, an operator's home, a ceremony's folder and the vault.
 
+pub mod backup;
 pub mod disk;
 pub mod folder;
 pub mod home;

@@ -64,9 +64,7 @@ impl Wrap {
                 Box::new(recipient)
             }
             Self::Recipient(recipient) => Box::new(recipient.clone()),
-            Self::Key(recipient, talk) => {
-                recipient.encryptor(talk).map_err(explain_encryption)?
-            }
+            Self::Key(recipient, talk) => recipient.encryptor(talk).map_err(explain_encryption)?,
         })
     }
 }

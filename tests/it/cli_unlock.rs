@@ -7,13 +7,24 @@ use age::secrecy::ExposeSecret as _;
 
 use crate::harness::binary::Desk;
 use crate::harness::plugin::{self, Behaviour};
-use crate::harness::terminal;
+use crate::harness::terminal::Terminal;
 
 const NAMES: [&str; 4] = ["alice", "bob", "carol", "dave"];
 
 /// A desk whose `PATH` holds the plugin.
 fn desk() -> Desk {
     Desk::new().variable("PATH", &plugin::path())
+}
+
+/// Runs a command at a terminal, with answers to what is asked; returns exit code and screen.
+fn at_terminal(desk: &Desk, args: &[&str], answers: &[(&str, &str)]) -> (u32, String) {
+    let path = plugin::path();
+    let mut terminal = Terminal::with(&desk.path("."), args, &[("PATH", &path)]);
+    for (question, answer) in answers {
+        terminal.answer(question, answer);
+    }
+    let (status, shown) = terminal.end();
+    (status.exit_code(), shown)
 }
 
 fn identity_file(desk: &Desk, file: &str, text: &str) {
@@ -29,7 +40,11 @@ fn a_native_age_key_opens_a_home_and_another_does_not() {
     desk.ok(&["--home", "h", "identity", "new", "--recipient", &public]);
     let shown = desk.ok(&["--home", "h", "identity", "show", "--json"]);
     assert!(shown.contains(&public), "{shown}");
-    identity_file(&desk, "key", &format!("# mine\n{}\n", key.to_string().expose_secret()));
+    identity_file(
+        &desk,
+        "key",
+        &format!("# mine\n{}\n", key.to_string().expose_secret()),
+    );
     let card = ["--home", "h", "--unlock", "key", "card", "--name", "A"];
     let made = desk.run(&card);
     assert_eq!(made.code, 0, "{made:?}");
@@ -43,7 +58,15 @@ fn a_native_age_key_opens_a_home_and_another_does_not() {
     identity_file(&desk, "other", other.to_string().expose_secret());
     let before = crate::harness::disk::every_file(&desk.path("h"));
     let wrong = ["--home", "h", "--unlock", "other", "card", "--name", "C"];
-    desk.refused(&wrong, 1, &["no key of that identity file", &public, "code: wrong-identity"]);
+    desk.refused(
+        &wrong,
+        1,
+        &[
+            "no key of that identity file",
+            &public,
+            "code: wrong-identity",
+        ],
+    );
     desk.refused(
         &["--home", "h", "card", "--name", "C"],
         1,
@@ -55,7 +78,11 @@ fn a_native_age_key_opens_a_home_and_another_does_not() {
     assert!(garbage.stderr.contains("line 1 is neither"), "{garbage:?}");
     assert!(!garbage.stderr.contains("NOTONE"), "{garbage:?}");
     desk.write("large", vec![b'\n'; 65 << 10]);
-    desk.refused(&["--home", "h", "--unlock", "large", "card", "--name", "C"], 1, &["large"]);
+    desk.refused(
+        &["--home", "h", "--unlock", "large", "card", "--name", "C"],
+        1,
+        &["large"],
+    );
     assert_eq!(crate::harness::disk::every_file(&desk.path("h")), before);
 
     for (recipient, words) in [
@@ -84,7 +111,17 @@ fn a_passphrase_home_says_that_it_is_one() {
         &["opens with a passphrase", "code: home-key-kind"],
     );
     desk.refused(
-        &["--home", "h", "--unlock", "key", "--passphrase-file", "p", "card", "--name", "A"],
+        &[
+            "--home",
+            "h",
+            "--unlock",
+            "key",
+            "--passphrase-file",
+            "p",
+            "card",
+            "--name",
+            "A",
+        ],
         2,
         &["cannot be used with"],
     );
@@ -98,21 +135,39 @@ fn what_a_plugin_wants_is_said_and_its_failure_changes_nothing() {
     let before = crate::harness::disk::every_file(&desk.path("h"));
     let with = |behaviour| {
         identity_file(&desk, "key", &plugin::identity("one", behaviour));
-        ["--home", "h", "--unlock", "key", "--quiet", "card", "--name", "A"]
+        [
+            "--home", "h", "--unlock", "key", "--quiet", "card", "--name", "A",
+        ]
     };
     desk.refused(
         &with(Behaviour::NeverTouched),
         1,
-        &["please touch the key", "not touched in time", "code: plugin-failed"],
+        &[
+            "please touch the key",
+            "not touched in time",
+            "code: plugin-failed",
+        ],
     );
     desk.refused(&with(Behaviour::Dies), 1, &["ended before it had answered"]);
     desk.refused(
         &with(Behaviour::WantsPin),
         2,
-        &["there is no terminal", "PIN of the key", "code: no-terminal"],
+        &[
+            "there is no terminal",
+            "PIN of the key",
+            "code: no-terminal",
+        ],
     );
-    desk.refused(&with(Behaviour::WantsYes), 2, &["there is no terminal", "Use the key?"]);
-    identity_file(&desk, "key", &plugin::identity("two", Behaviour::WantsTouch));
+    desk.refused(
+        &with(Behaviour::WantsYes),
+        2,
+        &["there is no terminal", "Use the key?"],
+    );
+    identity_file(
+        &desk,
+        "key",
+        &plugin::identity("two", Behaviour::WantsTouch),
+    );
     desk.refused(
         &["--home", "h", "--unlock", "key", "card", "--name", "A"],
         1,
@@ -122,7 +177,10 @@ fn what_a_plugin_wants_is_said_and_its_failure_changes_nothing() {
 
     let touched = desk.run(&with(Behaviour::WantsTouch));
     assert_eq!(touched.code, 0, "{touched:?}");
-    assert!(touched.stderr.contains("age plugin: please touch the key"), "{touched:?}");
+    assert!(
+        touched.stderr.contains("age plugin: please touch the key"),
+        "{touched:?}"
+    );
 }
 
 #[test]
@@ -135,7 +193,11 @@ fn a_missing_plugin_is_named() {
     assert!(!desk.path("h").exists());
     let with = Desk::new().variable("PATH", &plugin::path());
     with.ok(&made);
-    identity_file(&with, "key", &plugin::identity("one", Behaviour::WantsTouch));
+    identity_file(
+        &with,
+        "key",
+        &plugin::identity("one", Behaviour::WantsTouch),
+    );
     let card = ["--home", "h", "--unlock", "key", "card", "--name", "A"];
     let without = with.variable("PATH", "/nowhere");
     without.refused(&card, 1, &words);
@@ -148,15 +210,16 @@ fn a_pin_is_asked_at_the_terminal_without_echo() {
     desk.ok(&["--home", "h", "identity", "new", "--recipient", &public]);
     identity_file(&desk, "key", &plugin::identity("one", Behaviour::WantsPin));
     let card = ["--home", "h", "--unlock", "key", "card", "--name", "A"];
-    let (code, screen) = terminal::run(&desk, &card, &[("PIN of the key:", plugin::PIN)]);
+    let (code, screen) = at_terminal(&desk, &card, &[("PIN of the key:", plugin::PIN)]);
     assert_eq!(code, 0, "{screen}");
     assert!(!screen.contains(plugin::PIN), "{screen}");
-    let (code, screen) = terminal::run(&desk, &card, &[("PIN of the key:", "999")]);
+    let card = [&card[..6], &["B"]].concat();
+    let (code, screen) = at_terminal(&desk, &card, &[("PIN of the key:", "999")]);
     assert_eq!(code, 1, "{screen}");
     assert!(screen.contains("the PIN is wrong"), "{screen}");
 
     identity_file(&desk, "key", &plugin::identity("one", Behaviour::WantsYes));
-    let (code, screen) = terminal::run(
+    let (code, screen) = at_terminal(
         &desk,
         &["--home", "h", "--unlock", "key", "card", "--name", "B"],
         &[("y: use it", "y"), ("one more?", "y")],
@@ -182,12 +245,22 @@ fn a_whole_ceremony_with_hardware_keys() {
         desk.run(&all)
     };
     let mut plan = vec!["plan", "new", "keygen", "--name", "P", "--network", "hoodi"];
-    let cards: Vec<String> = NAMES.iter().map(|name| format!("{name}.card.json")).collect();
+    let cards: Vec<String> = NAMES
+        .iter()
+        .map(|name| format!("{name}.card.json"))
+        .collect();
     for (name, card) in NAMES.iter().zip(&cards) {
         assert_eq!(by(name, &["card", "--name", name]).code, 0);
         plan.extend(["--card", card]);
     }
-    plan.extend(["--validators", "1", "--keystores", "pbkdf2", "-o", "plan.json"]);
+    plan.extend([
+        "--validators",
+        "1",
+        "--keystores",
+        "pbkdf2",
+        "-o",
+        "plan.json",
+    ]);
     plan.extend(["--withdrawal", "0x71C7656EC7ab88b098defB751B7401B5f6d8976F"]);
     desk.ok(&plan);
     let page = desk.ok(&["plan", "show", "--json", "plan.json"]);
@@ -196,8 +269,14 @@ fn a_whole_ceremony_with_hardware_keys() {
     for round in 0..3 {
         for name in NAMES {
             let run = ["run", "plan.json", "--via", "stick", "--accept-plan", code];
-            let ended = by(name, &[&run[..], &["--out", &format!("{name}-out")]].concat());
-            assert!(ended.code == 0 || (ended.code == 3 && round < 2), "{ended:?}");
+            let ended = by(
+                name,
+                &[&run[..], &["--out", &format!("{name}-out")]].concat(),
+            );
+            assert!(
+                ended.code == 0 || (ended.code == 3 && round < 2),
+                "{ended:?}"
+            );
             assert!(ended.stderr.contains("please touch the key"), "{ended:?}");
         }
     }

@@ -29,6 +29,8 @@ mod cli_plan;
 #[cfg(test)]
 mod cli_status;
 #[cfg(test)]
+mod cli_unlock;
+#[cfg(test)]
 mod courier_folder;
 #[cfg(test)]
 mod crash;
@@ -54,6 +56,8 @@ mod protocol;
 mod record;
 #[cfg(test)]
 mod rehearse;
+#[cfg(test)]
+mod side_by_side;
 #[cfg(test)]
 mod source;
 #[cfg(test)]

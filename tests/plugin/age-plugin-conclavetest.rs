@@ -32,7 +32,11 @@ fn masked(key: &[u8], bytes: &[u8]) -> Vec<u8> {
 
 fn name_of(key: &[u8]) -> String {
     let digest = Sha256::digest([b"name", key].concat());
-    digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+    digest
+        .iter()
+        .take(4)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 #[derive(Default)]

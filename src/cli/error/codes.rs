@@ -145,6 +145,10 @@ codes! {
     ADDRESSES_DIFFER = "addresses-differ", Refused;
     /// The name that was given is not the ceremony's.
     NAME_WRONG = "name-wrong", Refused;
+    /// The ceremony has not ended.
+    CEREMONY_OPEN = "ceremony-open", Refused;
+    /// The home was restored, and may have said more than it remembers.
+    HOME_RESTORED = "home-restored", Refused;
     /// What stands in the home excludes what was asked for, for ever.
     CEREMONY_CLOSED = "ceremony-closed", Refused;
     /// This operator said something else before: another copy of the home is in use.

@@ -19,6 +19,7 @@ use crate::ethereum::keystore::KeystoreError;
 use crate::json::JsonError;
 use crate::rehearsal::RehearsalError;
 use crate::secret::PassphraseError;
+use crate::store::backup::BackupError;
 use crate::store::disk::DiskError;
 use crate::store::folder::FolderError;
 use crate::store::home::HomeError;
@@ -91,14 +92,27 @@ impl From<HomeError> for CommandError {
                 ErrorCode::HOME_DAMAGED,
             )
             .hint("restore the home from its backup; no command changes what it cannot read"),
-            HomeError::WrongIdentity { .. } => coded(ErrorCode::WRONG_IDENTITY).hint(
-                "name the identity file that belongs to that recipient: --unlock FILE",
-            ),
+            HomeError::WrongIdentity { .. } => coded(ErrorCode::WRONG_IDENTITY)
+                .hint("name the identity file that belongs to that recipient: --unlock FILE"),
             HomeError::CeremonyBusy(_) => coded(ErrorCode::CEREMONY_IN_USE)
                 .hint("wait until it ends; other ceremonies of this home can be run meanwhile"),
             HomeError::WrongPassphrase(_) => coded(ErrorCode::WRONG_PASSPHRASE),
             HomeError::Version { .. } => coded(ErrorCode::HOME_VERSION),
             HomeError::NoCard(_) => coded(ErrorCode::CARD_UNKNOWN),
+        }
+    }
+}
+
+impl From<BackupError> for CommandError {
+    fn from(error: BackupError) -> Self {
+        match error {
+            BackupError::Home(error) => error.into(),
+            BackupError::Vault(error) => error.into(),
+            BackupError::TooLarge => coded(ErrorCode::FAILED, &error),
+            BackupError::Malformed(_) => coded(ErrorCode::BACKUP_INVALID, &error)
+                .hint("take another copy of the backup; nothing of this one was used"),
+            BackupError::Version(_) => coded(ErrorCode::BACKUP_INVALID, &error)
+                .hint("restore it with the conclave that made it"),
         }
     }
 }

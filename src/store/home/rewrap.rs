@@ -95,6 +95,9 @@ pub(super) fn switched(disk: &dyn Disk, root: &Path) -> Result<Option<HomePublic
 /// Ends what a dead process began; under the home's lock.
 pub(super) fn settle(disk: &dyn Disk, root: &Path) -> Result<(), HomeError> {
     let path = root.join(DESCRIPTION);
+    if disk.kind(&root.join(NEXT))?.is_none() {
+        return Ok(());
+    }
     if let Some(public) = switched(disk, root)? {
         let description = json::pretty(&public).map_err(|error| malformed(&path, &error))?;
         describe(root, &path, &description)?;

@@ -8,3 +8,5 @@ pub(crate) mod flips;
 pub(crate) mod forgery;
 pub(crate) mod homes;
 pub(crate) mod maths;
+pub(crate) mod plugin;
+pub(crate) mod terminal;

@@ -47,6 +47,25 @@ pub trait Clock {
     fn elapsed(&self) -> Duration;
 }
 
+/// Seconds since 1970 as `2026-01-31 12:00:00 UTC`; the number itself where no calendar goes.
+pub fn utc(seconds: u64) -> String {
+    let time = i64::try_from(seconds)
+        .ok()
+        .and_then(|seconds| time::OffsetDateTime::from_unix_timestamp(seconds).ok());
+    time.map_or_else(
+        || format!("{seconds} seconds after 1970"),
+        |time| {
+            let (hour, minute, second) = time.to_hms();
+            format!(
+                "{:04}-{:02}-{:02} {hour:02}:{minute:02}:{second:02} UTC",
+                time.year(),
+                u8::from(time.month()),
+                time.day()
+            )
+        },
+    )
+}
+
 /// The operating system's clock.
 #[derive(Debug, Clone, Copy)]
 pub struct SystemClock(Instant);

@@ -4,12 +4,17 @@
 //! bytes as any operator, or learns who broke what. Nothing in the record is taken on trust: a claimed
 //! outcome is compared with the recomputed one.
 
+use std::collections::BTreeSet;
+
 use crate::ceremony::evidence::Evidence;
 use crate::ceremony::plan::Plan;
 use crate::ceremony::session::Session;
-use crate::ceremony::step::{Examination, SessionError};
+use crate::ceremony::step::{Examination, MessageRef, SessionError};
 use crate::ceremony::{Messages, Observer};
 use crate::json::JsonError;
+use crate::wire::board::Board;
+use crate::wire::envelope::Place;
+use crate::wire::roster::Index;
 
 pub mod deposits;
 
@@ -18,6 +23,8 @@ pub mod deposits;
 pub struct Report {
     /// What follows from the board.
     pub examination: Examination,
+    /// What each operator said, in roster order.
+    pub turnout: Vec<Turnout>,
     /// How many messages of the ceremony the record holds.
     pub messages: usize,
     /// Files that are not messages of this ceremony, with the reason: blamed on nobody.
@@ -26,6 +33,38 @@ pub struct Report {
     pub outcome: Option<Vec<u8>>,
     /// Whether the outcome that the record claims is the recomputed one; nothing if it claims none.
     pub claim_holds: Option<bool>,
+}
+
+/// How many different messages of each kind an operator sent, whatever they are worth.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Turnout {
+    /// The operator.
+    pub operator: Index,
+    /// Its deals.
+    pub deals: usize,
+    /// Its confirms.
+    pub confirms: usize,
+    /// Its abandons.
+    pub abandons: usize,
+    /// Against whom it complained, ascending, each once.
+    pub complaints: Vec<Index>,
+}
+
+impl Turnout {
+    fn of(board: &Board<MessageRef>, operator: Index) -> Self {
+        let against = board.of(operator).filter_map(|entry| match entry.place {
+            Place::Complaint { against, .. } => Some(against),
+            _ => None,
+        });
+        let against: BTreeSet<Index> = against.collect();
+        Self {
+            operator,
+            deals: board.deals(operator).count(),
+            confirms: board.confirms(operator).count(),
+            abandons: board.abandons(operator).count(),
+            complaints: against.into_iter().collect(),
+        }
+    }
 }
 
 /// What an audit comes to.
@@ -78,6 +117,11 @@ pub fn audit(
         .transpose()?;
     let claim_holds = claimed.map(|claimed| outcome.as_deref() == Some(claimed));
     Ok(Report {
+        turnout: plan
+            .roster()
+            .iter()
+            .map(|operator| Turnout::of(session.board(), operator.index))
+            .collect(),
         messages: session.board().iter().count(),
         examination,
         noise,

@@ -20,7 +20,7 @@ use crate::artifacts::record::RecordError;
 use crate::artifacts::{self, ArtifactError, Keystores, Recorded, Request};
 use crate::audit::{AuditError, Conclusion, audit};
 use crate::ceremony::Stage;
-use crate::ceremony::outcome::Outcome;
+use crate::ceremony::outcome::{Outcome, OutcomeCodeError};
 use crate::ceremony::plan::{Plan, PlanError, RehearsalSize, default_threshold};
 use crate::ceremony::step::Stop;
 use crate::courier::Courier;
@@ -39,6 +39,7 @@ use crate::store::seat::{self, Seat, SeatError};
 use crate::store::vault::{Marker, VaultError};
 use crate::store::wrap::{Unlock, Wrap};
 use crate::wire::card::{CardError, VerifiedCard, ceremony_secret};
+use crate::wire::code::Code;
 use crate::wire::roster::{Index, IndexError, Roster};
 
 use stopwatch::Stopwatch;
@@ -88,6 +89,8 @@ pub struct Report {
     pub plan: Plan,
     /// The outcome.
     pub outcome: Outcome,
+    /// Its plan code and outcome code.
+    pub codes: (Code, Code),
     /// Every operator, in roster order.
     pub operators: Vec<OperatorReport>,
     /// The public record.
@@ -157,6 +160,9 @@ pub enum RehearsalError {
     /// An outcome could not be encoded.
     #[error(transparent)]
     Json(#[from] JsonError),
+    /// The codes could not be computed.
+    #[error(transparent)]
+    Codes(#[from] OutcomeCodeError),
     /// No randomness.
     #[error(transparent)]
     Randomness(#[from] RandomnessError),
@@ -232,7 +238,15 @@ pub fn rehearse(
     let plan = copy(plan, cards, options, world)?;
     let outcome = play(&plan, &mut players, &stick, world)?;
     let record = out.join("record");
-    finish(&plan, &outcome, &mut players, &record, options, world)?;
+    let codes = outcome.codes()?;
+    finish(
+        &plan,
+        (&outcome, &codes),
+        &mut players,
+        &record,
+        options,
+        world,
+    )?;
     world.narrator.say("an outsider audits the record");
     check_record(&plan, &outcome, &record, world)?;
     world
@@ -253,6 +267,7 @@ pub fn rehearse(
     Ok(Report {
         plan,
         outcome,
+        codes,
         operators,
         record,
         signed_with,
@@ -396,7 +411,7 @@ fn play(
 /// Writes what each operator holds, then the record.
 fn finish(
     plan: &Plan,
-    outcome: &Outcome,
+    (outcome, codes): (&Outcome, &(Code, Code)),
     players: &mut [Player],
     record: &Path,
     options: Options,
@@ -420,6 +435,7 @@ fn finish(
                 messages: seat.messages(),
                 list: &list,
             },
+            codes,
         };
         artifacts::write(
             &world.disk,

@@ -9,7 +9,7 @@ use crate::ceremony::plan::Plan;
 use crate::ethereum::address::Address;
 use crate::ethereum::amount::Gwei;
 use crate::ethereum::deposit::{
-    DepositData, DepositEntry, DepositProblem, check_entries, parse_entries, write_entries,
+    DepositData, DepositEntry, check_entries, parse_entries, write_entries,
 };
 use crate::ethereum::network::NetworkSpec;
 use crate::ethereum::withdrawal::CredentialsKind;
@@ -74,11 +74,9 @@ pub(super) fn files(plan: &Plan, outcome: &Outcome) -> Result<Vec<PublicFile>, A
 pub(super) fn verify(bytes: &[u8], network: &NetworkSpec, seed: &[u8; 32]) -> Result<(), String> {
     let entries = parse_entries(bytes).map_err(|error| error.to_string())?;
     let findings = check_entries(&entries, Some(network), seed);
-    // Several withdrawal addresses are the plan's to decide: the chain takes them.
-    let tolerated = |problem: &DepositProblem| matches!(problem, DepositProblem::GnosisCredentials);
     match findings
         .iter()
-        .find(|finding| !finding.problem.is_warning() && !tolerated(&finding.problem))
+        .find(|finding| !finding.problem.is_warning())
     {
         Some(finding) => Err(finding.to_string()),
         None => Ok(()),

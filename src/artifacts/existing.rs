@@ -1,6 +1,6 @@
 //! A directory that stands there already: accepted only as the complete set of the same ceremony.
 //!
-//! Public files must be the very bytes that would be written, every keystore must open to its share,
+//! Public files must be the very bytes that would be written (but for a page of another version), every keystore must open to its share,
 //! the messages of the record must lead to the same outcome, and nothing else may lie there. The
 //! messages need not be the very same: late ones join a board after its end.
 
@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::keystores::KeystoreSet;
 use super::record::{MESSAGES, read_record};
-use super::{ArtifactError, KEYS, PublicFile, Purpose, RECORD, Request, WrittenFile};
+use super::{ArtifactError, KEYS, PublicFile, Purpose, RECORD, Request, WrittenFile, report};
 use crate::ceremony::session::{Registered, Session};
 use crate::ceremony::{Messages as _, Observer};
 use crate::store::disk::Disk;
@@ -32,9 +32,17 @@ pub(super) fn verify(
     files.extend(keystores.map(KeystoreSet::files).unwrap_or_default());
     check_names(disk.as_ref(), directory, &files).map_err(differs)?;
     for file in public {
-        if !disk.holds(&directory.join(&file.name), &file.bytes)? {
+        let path = directory.join(&file.name);
+        if disk.holds(&path, &file.bytes)? {
+            continue;
+        }
+        // Another version words the page otherwise: it stays, and is not among what was verified.
+        let foreign = file.purpose == Purpose::Report
+            && report::is_of_another_version(&disk.read(&path, report::MAX_BYTES)?);
+        if !foreign {
             return Err(differs(format!("{} is another", file.name)));
         }
+        files.retain(|listed| listed.purpose != Purpose::Report);
     }
     let messages = check_record(disk, directory, request, observer).map_err(differs)?;
     files.extend(messages.into_iter().map(|name| WrittenFile {

@@ -1,5 +1,5 @@
 //! What a complete ceremony leaves behind: deposit data, builder registrations, keystores, the
-//! cluster's description and the record, in one directory.
+//! cluster's description, a page for people and the record, in one directory.
 //!
 //! Promises: the directory appears under its name whole, read back and verified, or not at all;
 //! nothing is overwritten; asked again for the same ceremony, what stands there is verified and left
@@ -12,6 +12,7 @@
 //! deposit_data-<created>[-<gwei>]-<kind>-<address>.json   on Gnosis networks with several credentials
 //! builder_registrations-<created>.json   when the plan has registrations
 //! cluster.json
+//! report.html                            the ceremony on one page, for people
 //! validator_keys/keystore-m_12381_3600_<position>_0_0-<created>.json, and .txt with its passphrase
 //! record/plan.json, record/messages/*.json, record/<plan name>.outcome.json
 //! ```
@@ -34,6 +35,7 @@ use crate::json::JsonError;
 use crate::secret::{Passphrase, PassphraseError};
 use crate::store::disk::{Access, Disk, DiskError};
 use crate::store::folder::FolderError;
+use crate::wire::code::Code;
 
 pub mod cluster;
 mod deposits;
@@ -42,6 +44,7 @@ pub mod keystores;
 mod passphrase;
 pub mod record;
 mod registrations;
+pub mod report;
 mod staging;
 
 pub use record::{Recorded, write_record};
@@ -65,6 +68,8 @@ pub struct Request<'a> {
     pub keystores: Keystores<'a>,
     /// The messages of the board.
     pub messages: Recorded<'a>,
+    /// The outcome's plan code and outcome code: slow to compute, so that it is done once.
+    pub codes: &'a (Code, Code),
 }
 
 /// How the shares become keystores.
@@ -114,6 +119,8 @@ pub struct WrittenFile {
 /// What a file is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Purpose {
+    /// The page for people.
+    Report,
     /// Deposit data.
     Deposits,
     /// Builder registrations.
@@ -142,6 +149,7 @@ impl Purpose {
 impl fmt::Display for Purpose {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Report => "the ceremony on one page, for a browser or a printer",
             Self::Deposits => "deposit data for a launchpad",
             Self::Registrations => "signed registrations with block builders",
             Self::Cluster => "the cluster: operators and public keys",
@@ -395,6 +403,20 @@ fn public_files(request: &Request<'_>) -> Result<Vec<PublicFile>, ArtifactError>
         purpose: Purpose::Cluster,
         bytes: cluster::Cluster::new(plan, outcome)?.to_bytes()?,
         check: Check::Cluster,
+    });
+    let (plan_code, outcome_code) = request.codes;
+    let page = report::page(&report::Source {
+        plan,
+        outcome: Some(outcome),
+        plan_code,
+        outcome_code: Some(outcome_code),
+        origin: report::Origin::OwnRun,
+    });
+    files.push(PublicFile {
+        name: report::NAME.to_owned(),
+        purpose: Purpose::Report,
+        bytes: page.into_bytes(),
+        check: Check::Same,
     });
     for file in record::files(plan, Some(outcome))? {
         files.push(PublicFile {

@@ -411,6 +411,17 @@ impl Plan {
         self.file.keystores
     }
 
+    /// The most bytes that all deals and confirms of the ceremony take together.
+    pub fn message_bytes(&self) -> usize {
+        let signatures = self
+            .validators
+            .iter()
+            .map(|validator| (validator.deposits.len(), validator.registration.is_some()));
+        let (deal, confirm) = checks::bounds(self.roster.len(), self.threshold(), signatures);
+        deal.saturating_add(confirm)
+            .saturating_mul(self.roster.len())
+    }
+
     /// What the operators should know before they accept it.
     pub fn warnings(&self) -> Vec<Warning> {
         let (n, t) = (self.roster.len(), self.threshold());

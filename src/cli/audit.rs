@@ -6,22 +6,23 @@ use std::sync::Arc;
 use super::Context;
 use super::error::{CommandError, ErrorCode, Kind};
 use super::progress::Progress;
-use crate::artifacts::{RECORD, record};
+use crate::artifacts::{RECORD, record, report};
 use crate::audit::{self, Conclusion, Report};
 use crate::ceremony::evidence::{Evidence, MAX_EVIDENCE_BYTES};
-use crate::ceremony::outcome::Outcome;
 use crate::ceremony::plan::Plan;
 use crate::hash::Digest;
-use crate::store::disk;
+use crate::store::disk::{self, Access};
 use crate::wire::roster::Index;
 
 const EXAMPLE: &str = "\
 Example:
-  conclave audit pool-1f2e3d4c/record
+  conclave audit pool-1f2e3d4c/record --report pool.html
   conclave audit 3-wrong-shares-1.json
 
 Reads a record, the ceremony's directory on a stick, or one evidence file; needs no home and no
-secret. Exit code 0: complete and everything verifies; 3: not complete yet; 4: misbehaviour proved.";
+secret. Writes nothing but the file of --report, which is never overwritten; the same audit writes
+the same bytes. Exit code 0: complete and everything verifies; 3: not complete yet; 4: misbehaviour
+proved.";
 
 /// Recompute a ceremony's outcome from its public record, without secrets
 #[derive(Debug, clap::Args)]
@@ -29,6 +30,9 @@ secret. Exit code 0: complete and everything verifies; 3: not complete yet; 4: m
 pub(super) struct Args {
     /// A record's directory, or an evidence file
     record: PathBuf,
+    /// Also write a report for people: one HTML file that needs nothing else
+    #[arg(long, value_name = "FILE.html")]
+    report: Option<PathBuf>,
     /// Report as JSON
     #[arg(long)]
     json: bool,
@@ -57,15 +61,17 @@ pub(super) fn run(args: &Args, cx: &mut Context) -> Result<(), CommandError> {
 }
 
 fn whole_record(cx: &mut Context, args: &Args) -> Result<(), CommandError> {
-    let Audited { plan, report } = examine(cx, &args.record)?;
-    tell(cx, args, &plan, &report)?;
-    verdict(&report)
+    let found = examine(cx, &args.record)?;
+    tell(cx, args, &found, false)?;
+    verdict(&found.report)
 }
 
 /// A record that was read and audited.
 pub(super) struct Audited {
     pub(super) plan: Plan,
     pub(super) report: Report,
+    /// Files in it that count for nothing.
+    pub(super) passed_over: Vec<String>,
 }
 
 /// Audits a record, a ceremony's directory on a stick, or the record of an operator's directory.
@@ -94,6 +100,7 @@ pub(super) fn examine(cx: &mut Context, path: &Path) -> Result<Audited, CommandE
     Ok(Audited {
         plan,
         report: report?,
+        passed_over: found.ignored().to_vec(),
     })
 }
 
@@ -130,8 +137,13 @@ fn evidence(cx: &mut Context, args: &Args, path: &Path) -> Result<(), CommandErr
         Evidence::parse(&bytes).map_err(|error| CommandError::from(error).about(path))?;
     let report = audit::audit_evidence(&plan, &messages, &Progress::new(cx.global.quiet))?;
     let holds = audit::bears_out(&evidence, &report);
-    tell(cx, args, &plan, &report)?;
-    if holds && !report.examination.faults.is_empty() {
+    let found = Audited {
+        plan,
+        report,
+        passed_over: Vec::new(),
+    };
+    tell(cx, args, &found, true)?;
+    if holds && !found.report.examination.faults.is_empty() {
         Err(CommandError::new(
             Kind::Misbehaviour,
             "the evidence holds: what it claims is proved",
@@ -149,13 +161,47 @@ fn evidence(cx: &mut Context, args: &Args, path: &Path) -> Result<(), CommandErr
     }
 }
 
-fn tell(cx: &mut Context, args: &Args, plan: &Plan, report: &Report) -> Result<(), CommandError> {
+fn tell(
+    cx: &mut Context,
+    args: &Args,
+    found: &Audited,
+    evidence: bool,
+) -> Result<(), CommandError> {
+    let Audited {
+        plan,
+        report,
+        passed_over,
+    } = found;
     let findings = report.sentences(plan);
-    let outcome_code = match &report.examination.outcome {
-        Some(outcome) => Some(Outcome::code(&outcome.hash()?)?.to_string()),
-        None => None,
+    let outcome = report.examination.outcome.as_ref();
+    let (plan_code, outcome_code) = match outcome {
+        Some(outcome) => {
+            let (plan_code, outcome_code) = outcome.codes()?;
+            (plan_code, Some(outcome_code))
+        }
+        None => (plan.code()?, None),
     };
-    let plan_code = plan.code()?.to_string();
+    if let Some(file) = &args.report {
+        let page = report::page(&report::Source {
+            plan,
+            outcome,
+            plan_code: &plan_code,
+            outcome_code: outcome_code.as_ref(),
+            origin: report::Origin::Audit {
+                report,
+                passed_over,
+                evidence,
+            },
+        });
+        let written = cx
+            .disk
+            .create_or_same(file, page.as_bytes(), Access::Public);
+        written.map_err(|error| {
+            CommandError::from(error).hint("name another file with --report FILE.html")
+        })?;
+        cx.ui.note(format!("the report: {}", file.display()));
+    }
+    let outcome_code = outcome_code.map(|code| code.to_string());
     if args.json {
         let json = Json {
             cid: *plan.cid(),
@@ -174,7 +220,7 @@ fn tell(cx: &mut Context, args: &Args, plan: &Plan, report: &Report) -> Result<(
                 .map(|fault| fault.accused)
                 .collect(),
             noise: report.noise.clone(),
-            plan_code: Some(plan_code),
+            plan_code: Some(plan_code.to_string()),
             outcome_code,
         };
         return cx.ui.json(&json);

@@ -18,6 +18,7 @@ const GROUPS: &[(&str, &[&str])] = &[
             "plan new keygen",
             "plan show",
             "plan check",
+            "doctor",
         ],
     ),
     (

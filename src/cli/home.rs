@@ -1,7 +1,7 @@
 //! Where the home lies, and opening it.
 #![expect(
     clippy::disallowed_methods,
-    reason = "the one reader of the environment: where this user's data folder is"
+    reason = "the one reader of the environment: where this user's data folder is, and the locale"
 )]
 
 use std::ffi::OsString;
@@ -62,6 +62,16 @@ impl Context {
         let disk = Arc::clone(&self.disk);
         unlock.open(|unlock| Ok(Home::open(disk, &root, unlock)?))
     }
+}
+
+/// Returns the locale by which this user's terminal shows letters, if one is set.
+pub(super) fn locale() -> Option<String> {
+    // POSIX: the first that is set and not empty.
+    ["LC_ALL", "LC_CTYPE", "LANG"]
+        .into_iter()
+        .filter_map(std::env::var_os)
+        .map(|value| value.to_string_lossy().into_owned())
+        .find(|value| !value.is_empty())
 }
 
 /// Returns the identity key of an open home.

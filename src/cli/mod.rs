@@ -28,6 +28,7 @@ mod call;
 mod card;
 mod ceremonies;
 mod deposit_check;
+mod doctor;
 mod expect;
 mod help;
 mod home_backup;
@@ -109,6 +110,7 @@ enum Command {
     #[command(subcommand)]
     Home(HomeCommand),
     Audit(audit::Args),
+    Doctor(doctor::Args),
     /// Check keystores
     #[command(subcommand)]
     Keystore(KeystoreCommand),
@@ -230,6 +232,7 @@ fn dispatch(command: Command, cx: &mut Context) -> Result<(), CommandError> {
         Command::Ceremony(CeremonyCommand::Archive(args)) => ceremonies::archive(&args, cx),
         Command::Ceremony(CeremonyCommand::Abandon(args)) => abandon::run(&args, cx),
         Command::Audit(args) => audit::run(&args, cx),
+        Command::Doctor(args) => doctor::run(&args, cx),
         Command::Keystore(KeystoreCommand::Check(args)) => keystore_check::run(&args, cx),
         Command::Deposit(DepositCommand::Check(args)) => deposit_check::run(&args, cx),
     }

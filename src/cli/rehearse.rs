@@ -11,7 +11,6 @@ use super::progress::Narration;
 use super::run::KeystoreFormat;
 use crate::ambient::{Clock as _, OsRandomness, SystemClock};
 use crate::ceremony::Stage;
-use crate::ceremony::outcome::Outcome;
 use crate::rehearsal::{self, Options, Report, World};
 use crate::store::disk::peak_memory_bytes;
 
@@ -74,7 +73,7 @@ pub(super) fn run(args: &Args, cx: &mut Context) -> Result<(), CommandError> {
     if args.json {
         return cx.ui.json(&json(&report));
     }
-    tell(cx, &report, keystores.is_some())?;
+    tell(cx, &report, keystores.is_some());
     let seconds = clock.elapsed().as_secs_f64();
     cx.ui.note(format!("rehearsed in {seconds:.1} s"));
     cx.ui.next(format!(
@@ -98,7 +97,7 @@ fn vacant(cx: &Context, stem: String, seconds: u64) -> Result<PathBuf, CommandEr
     Ok(out)
 }
 
-fn tell(cx: &mut Context, report: &Report, keystores: bool) -> Result<(), CommandError> {
+fn tell(cx: &mut Context, report: &Report, keystores: bool) {
     let plan = &report.plan;
     cx.ui.note(format!(
         "{} operators made {} validator key(s) that none of them holds; any {} of them can sign",
@@ -136,11 +135,7 @@ fn tell(cx: &mut Context, report: &Report, keystores: bool) -> Result<(), Comman
     cx.ui.note(
         "this was a rehearsal: its deposits are valid on no chain, its keys are worth nothing",
     );
-    cx.ui.note(format!(
-        "outcome code: {}",
-        Outcome::code(&report.outcome.hash()?)?
-    ));
-    Ok(())
+    cx.ui.note(format!("outcome code: {}", report.codes.1));
 }
 
 fn json(report: &Report) -> serde_json::Value {

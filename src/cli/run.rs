@@ -341,6 +341,7 @@ fn complete(
         None => Some(plan.keystores()),
     };
     let list = seat.record();
+    let codes = outcome.codes()?;
     let request = Request {
         plan,
         outcome,
@@ -354,6 +355,7 @@ fn complete(
             messages: seat.messages(),
             list: &list,
         },
+        codes: &codes,
     };
     let progress = Progress::new(cx.global.quiet);
     let disk = Arc::clone(&cx.disk);
@@ -383,7 +385,7 @@ fn complete(
         cx.ui
             .note(format!("  {}{more}: {purpose}", first.display()));
     }
-    let code = Outcome::code(&outcome.hash()?)?.to_string();
+    let code = codes.1.to_string();
     cx.ui
         .note("the outcome code, to be read to the other operators and written down:");
     if !args.json {

@@ -139,7 +139,13 @@ pub(super) fn run(args: &Args, cx: &mut Context) -> Result<(), CommandError> {
                 .iter()
                 .any(|place| *noise == format!("{place}: belongs to another ceremony"))
         });
-        row.noise.retain(|noise| !notes.contains(noise));
+        // Nor is what the notes say already.
+        row.noise.retain(|noise| {
+            let torn = noise.strip_suffix(": its plan.json cannot be read");
+            !notes.iter().any(|note| {
+                note == noise || torn.is_some_and(|place| note.starts_with(&format!("{place}: ")))
+            })
+        });
         rows.push(row);
     }
     let report = Report {

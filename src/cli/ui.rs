@@ -155,6 +155,32 @@ impl Ui {
     }
 }
 
+/// Breaks a text at spaces; what follows the first line is indented by two more. A word that is
+/// longer than a line stays whole.
+pub fn wrap(text: &str, indent: &str, wide: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut line = indent.to_owned();
+    let mut empty = true;
+    for word in text.split(' ') {
+        let needed = line
+            .chars()
+            .count()
+            .saturating_add(usize::from(!empty))
+            .saturating_add(word.chars().count());
+        if !empty && needed > wide {
+            lines.push(std::mem::replace(&mut line, format!("{indent}  ")));
+            empty = true;
+        }
+        if !empty {
+            line.push(' ');
+        }
+        line.push_str(word);
+        empty = false;
+    }
+    lines.push(line);
+    lines
+}
+
 /// Replaces what a terminal would obey or reorder by, but for line ends.
 fn visible(text: &str) -> String {
     let mut out = String::with_capacity(text.len());

@@ -1,5 +1,6 @@
 //! What stands in flags, read into types. Each error is a sentence that follows the flag's name.
 
+pub(super) use crate::ambient::utc;
 use crate::ethereum::amount::{Gwei, Rules};
 use crate::ethereum::network::{Network, NetworkSpec};
 use crate::ethereum::withdrawal::CredentialsKind;
@@ -82,25 +83,6 @@ pub(super) fn amount(text: &str, rules: &Rules) -> Result<Gwei, String> {
         .and_then(|gwei| u64::try_from(gwei).ok())
         .map(Gwei)
         .ok_or_else(refuse)
-}
-
-/// Seconds since 1970 as `2026-01-31 12:00:00 UTC`; the number itself where no calendar goes.
-pub(super) fn utc(seconds: u64) -> String {
-    let time = i64::try_from(seconds)
-        .ok()
-        .and_then(|seconds| time::OffsetDateTime::from_unix_timestamp(seconds).ok());
-    time.map_or_else(
-        || format!("{seconds} seconds after 1970"),
-        |time| {
-            let (hour, minute, second) = time.to_hms();
-            format!(
-                "{:04}-{:02}-{:02} {hour:02}:{minute:02}:{second:02} UTC",
-                time.year(),
-                u8::from(time.month()),
-                time.day()
-            )
-        },
-    )
 }
 
 /// `1 validator`, `2 validators`.

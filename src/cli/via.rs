@@ -30,6 +30,11 @@ impl Via {
             .collect()
     }
 
+    /// The folders among them.
+    pub(super) fn folders(&self) -> Result<Vec<&Path>, CommandError> {
+        self.via.iter().map(|text| folder(text)).collect()
+    }
+
     /// Makes the couriers.
     pub(super) fn couriers(&self, cx: &Context) -> Result<Vec<Box<dyn Courier>>, CommandError> {
         self.via.iter().map(|text| courier(text, cx)).collect()
@@ -52,6 +57,11 @@ pub(super) fn quoted(word: &str) -> String {
 }
 
 fn courier(text: &str, cx: &Context) -> Result<Box<dyn Courier>, CommandError> {
+    let folder = FolderCourier::new(Arc::clone(&cx.disk), folder(text)?);
+    Ok(Box::new(folder))
+}
+
+fn folder(text: &str) -> Result<&Path, CommandError> {
     let path = text.strip_prefix("folder:").unwrap_or(text);
     // A scheme that this build does not know is no folder that somebody meant.
     let unknown = path.split_once("://").map(|(scheme, _)| scheme);
@@ -61,10 +71,7 @@ fn courier(text: &str, cx: &Context) -> Result<Box<dyn Courier>, CommandError> {
                 .hint("name a folder: --via /media/stick"),
         ),
         None if path.is_empty() => Err(CommandError::usage("--via names no folder")),
-        None => Ok(Box::new(FolderCourier::new(
-            Arc::clone(&cx.disk),
-            Path::new(path),
-        ))),
+        None => Ok(Path::new(path)),
     }
 }
 

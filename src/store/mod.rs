@@ -5,6 +5,7 @@ pub mod disk;
 pub mod folder;
 pub mod home;
 pub mod keys;
+pub mod medium;
 pub mod seat;
 pub mod vault;
 pub mod wrap;

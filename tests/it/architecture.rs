@@ -35,6 +35,8 @@ const FENCES: &[(&str, &str)] = &[
     ("unsafe", "src/crypto"),
     ("getrandom", "src/ambient.rs"),
     ("std::fs", "src/store/disk"),
+    ("rustix::fs", "src/store/medium.rs"),
+    ("sysinfo", "src/cli/doctor/host.rs"),
 ];
 
 /// The most lines of one file in src.
@@ -293,6 +295,8 @@ fn a_climbed_fence_is_caught() {
         "\nuse std::fs;",
         "\nuse std::{\nfmt, io};\nuse std::{fmt, fs::File};",
         "\nstd::fs::read(path)",
+        "\nrustix::fs::statvfs(path)",
+        "\nuse sysinfo::System;",
     ] {
         assert_caught(
             fence_breaches,

@@ -68,6 +68,7 @@ fn write(
             messages: &ceremony.board,
             list: &list,
         },
+        codes: &ceremony.codes,
     };
     write_artifacts(disk, directory, &request, &mut OsRandomness, &Unobserved)
 }
@@ -121,6 +122,7 @@ fn an_operator_finds_every_file_under_its_name() {
         "deposit_data-1790000000-1000000000001.json",
         "builder_registrations-1790000000.json",
         "cluster.json",
+        "report.html",
         "record/plan.json",
         "record/pool-no1-east.outcome.json",
     ]
@@ -344,6 +346,7 @@ fn a_witness_gets_the_public_files_and_one_amount_needs_one_file() {
         "record/messages/2-confirm-8-operator-8.json",
         "record/plan.json",
         "record/pool-no1-east.outcome.json",
+        "report.html",
     ];
     assert_eq!(names(&directory), expected.map(str::to_owned).into());
 }
@@ -667,6 +670,7 @@ fn parts_of_different_ceremonies_are_refused_before_anything_is_written() {
                 messages: &one.board,
                 list: &[],
             },
+            codes: &one.codes,
         };
         let path = place.path().join("out");
         let error = write_artifacts(&real(), &path, &request, &mut OsRandomness, &Unobserved);
@@ -741,7 +745,7 @@ fn a_disk_that_keeps_other_bytes_is_caught_at_every_file() {
         }
     }
     // All but the marker, which is empty.
-    assert_eq!(caught, 10);
+    assert_eq!(caught, 11);
 
     let place = tempfile::tempdir().unwrap();
     let lying: Arc<dyn Disk> = FaultDisk::lying();
@@ -783,6 +787,7 @@ fn progress_is_told_for_every_keystore() {
             messages: &ceremony.board,
             list: &[],
         },
+        codes: &ceremony.codes,
     };
     let directory = place.path().join("out");
     write_artifacts(&real(), &directory, &request, &mut OsRandomness, &watch).unwrap();

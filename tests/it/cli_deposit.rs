@@ -157,6 +157,7 @@ fn files(desk: &Desk, ceremony: &Ceremony, name: &str) {
             messages: &ceremony.board,
             list: &list,
         },
+        codes: &ceremony.codes,
     };
     let disk: Arc<dyn conclave::store::disk::Disk> = Arc::new(RealDisk);
     let directory = desk.path(name);
@@ -175,7 +176,7 @@ fn deposits_are_proved_to_come_from_a_ceremony() {
     let mut args = vec!["deposit", "check", "--record", "pool"];
     args.extend(all.iter().map(String::as_str));
     let page = desk.ok(&args);
-    let codes = CEREMONY.outcome.codes().unwrap();
+    let codes = &CEREMONY.codes;
     for line in [
         "  5 of 5 deposits here come from it\n",
         &format!("  plan code: {}\n", codes.0),

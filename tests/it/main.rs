@@ -23,6 +23,8 @@ mod cli_audit;
 #[cfg(test)]
 mod cli_deposit;
 #[cfg(test)]
+mod cli_doctor;
+#[cfg(test)]
 mod cli_files;
 #[cfg(test)]
 mod cli_plan;
@@ -56,6 +58,8 @@ mod protocol;
 mod record;
 #[cfg(test)]
 mod rehearse;
+#[cfg(test)]
+mod report;
 #[cfg(test)]
 mod side_by_side;
 #[cfg(test)]

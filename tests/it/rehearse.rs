@@ -82,7 +82,7 @@ fn an_example_plan_is_played_twice() {
     }
     // It is never mixed with the real thing.
     let copy = format!("{out}/record/plan.json");
-    desk.refused(&["rehearse", &copy], 1, &["rehearsal's own copy"]);
+    desk.refused(&["rehearse", &copy], 5, &["rehearsal's own copy"]);
     desk.refused(&["run", &copy, "--via", "."], 5, &["plan of a rehearsal"]);
 }
 

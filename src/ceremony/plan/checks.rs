@@ -136,31 +136,15 @@ pub fn instalment_problems(
     problems
 }
 
-/// Upper bounds of the canonical envelopes that this plan leads to: a plan that would break the
-/// envelope limit half-way is refused before it starts.
+/// A plan that would break the envelope limit half-way is refused before it starts.
 pub(super) fn sizes(file: &PlanFile, problems: &mut Vec<String>) {
-    const HEAD: usize = 2048;
     let (n, m) = (file.roster.len(), file.validators.len());
     let t = usize::try_from(file.threshold).unwrap_or(usize::MAX);
-    let row = |count: usize, item: usize| {
-        count
-            .saturating_mul(item.saturating_add(3))
-            .saturating_add(3)
-    };
-    let deal = row(t, 96)
-        .saturating_add(row(n, 64))
-        .saturating_mul(m)
-        .saturating_add(HEAD);
-    let signatures = file.validators.iter().fold(0usize, |sum, validator| {
-        let count = validator
-            .deposits
-            .len()
-            .saturating_add(usize::from(validator.registration.is_some()));
-        sum.saturating_add(row(count, 192))
-    });
-    let confirm = signatures
-        .saturating_add(n.saturating_mul(256))
-        .saturating_add(HEAD);
+    let signatures = file
+        .validators
+        .iter()
+        .map(|row| (row.deposits.len(), row.registration.is_some()));
+    let (deal, confirm) = bounds(n, t, signatures);
     for (what, size) in [("deal", deal), ("confirm", confirm)] {
         if size > MAX_ENVELOPE_BYTES {
             problems.push(format!(
@@ -168,4 +152,31 @@ pub(super) fn sizes(file: &PlanFile, problems: &mut Vec<String>) {
             ));
         }
     }
+}
+
+/// Upper bounds of a canonical deal and confirm, in bytes. Of each validator `signatures` says how
+/// many deposits it has, and whether a registration.
+pub(super) fn bounds(
+    n: usize,
+    t: usize,
+    signatures: impl ExactSizeIterator<Item = (usize, bool)>,
+) -> (usize, usize) {
+    const HEAD: usize = 2048;
+    let row = |count: usize, item: usize| {
+        count
+            .saturating_mul(item.saturating_add(3))
+            .saturating_add(3)
+    };
+    let deal = row(t, 96)
+        .saturating_add(row(n, 64))
+        .saturating_mul(signatures.len())
+        .saturating_add(HEAD);
+    let confirm = signatures
+        .fold(0usize, |sum, (deposits, registration)| {
+            let count = deposits.saturating_add(usize::from(registration));
+            sum.saturating_add(row(count, 192))
+        })
+        .saturating_add(n.saturating_mul(256))
+        .saturating_add(HEAD);
+    (deal, confirm)
 }

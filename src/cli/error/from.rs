@@ -342,6 +342,7 @@ impl From<RehearsalError> for CommandError {
             RehearsalError::Audit(error) => error.into(),
             RehearsalError::Randomness(error) => error.into(),
             RehearsalError::Json(error) => error.into(),
+            RehearsalError::Codes(error) => error.into(),
             RehearsalError::Card(error) => error.into(),
             RehearsalError::Exists(_) => {
                 coded(ErrorCode::FILE_EXISTS).hint("name another directory with --out DIR")

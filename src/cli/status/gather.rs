@@ -148,6 +148,7 @@ fn findings(plan: &Plan, examination: Examination) -> Vec<String> {
             outcome: None,
             ..examination
         },
+        turnout: Vec::new(),
         messages: 0,
         noise: Vec::new(),
         outcome: None,

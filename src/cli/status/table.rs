@@ -3,6 +3,7 @@
 
 use super::Row;
 use super::gather::OperatorRow;
+use crate::cli::ui::wrap;
 
 /// Lays a ceremony out; `width` is the terminal's, nothing where no terminal is.
 pub(super) fn lines(row: &Row, width: Option<usize>) -> Vec<String> {
@@ -108,32 +109,6 @@ fn operators(operators: &[OperatorRow], wide: usize) -> Vec<String> {
             wrap(&text, "  ", wide)
         })
         .collect()
-}
-
-/// Breaks a text at spaces; what follows the first line is indented by two more. A word that is
-/// longer than a line stays whole.
-fn wrap(text: &str, indent: &str, wide: usize) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut line = indent.to_owned();
-    let mut empty = true;
-    for word in text.split(' ') {
-        let needed = line
-            .chars()
-            .count()
-            .saturating_add(usize::from(!empty))
-            .saturating_add(word.chars().count());
-        if !empty && needed > wide {
-            lines.push(std::mem::replace(&mut line, format!("{indent}  ")));
-            empty = true;
-        }
-        if !empty {
-            line.push(' ');
-        }
-        line.push_str(word);
-        empty = false;
-    }
-    lines.push(line);
-    lines
 }
 
 #[cfg(test)]

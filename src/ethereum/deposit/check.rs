@@ -13,7 +13,7 @@ use super::foreign::{Field, ForeignEntry};
 use super::{CLI_VERSION, DepositData, DepositMessage};
 use crate::crypto::bls::{self, SigningRoot};
 use crate::crypto::point::{G1, G2};
-use crate::ethereum::amount::{AmountError, ETHEREUM, GNOSIS, Rules};
+use crate::ethereum::amount::{AmountError, ETHEREUM, Rules};
 use crate::ethereum::network::{Network, NetworkSpec};
 use crate::ethereum::withdrawal::{CredentialsError, CredentialsKind, WithdrawalCredentials};
 use crate::json::{Hex, encode_hex};
@@ -509,7 +509,7 @@ fn check_together(
         }
         let credentials = entry.credentials();
         let head = heads.entry(spot.file).or_insert(entry);
-        if rules_of(entry, expected) == &GNOSIS && credentials != head.credentials() {
+        if rules_of(entry, expected).one_credential_per_file && credentials != head.credentials() {
             report.add(DepositProblem::GnosisCredentials);
         }
         if let Some(pubkey) = entry.pubkey() {

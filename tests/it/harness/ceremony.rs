@@ -18,6 +18,7 @@ use conclave::ethereum::withdrawal::CredentialsKind;
 use conclave::json::Text;
 use conclave::secret::{Secret, Seed};
 use conclave::wire::card::VerifiedCard;
+use conclave::wire::code::Code;
 use conclave::wire::roster::Index;
 
 /// 1 ETH in Gwei.
@@ -50,6 +51,8 @@ pub(crate) struct Ceremony {
     pub(crate) players: Vec<Player>,
     /// What it ended with.
     pub(crate) outcome: Outcome,
+    /// Its plan code and outcome code.
+    pub(crate) codes: (Code, Code),
 }
 
 impl Messages for Board {
@@ -191,6 +194,7 @@ pub(crate) fn play(draft: Draft, mut players: Vec<Player>) -> Ceremony {
     let outcome = outcomes.pop().unwrap();
     assert!(outcomes.iter().all(|other| *other == outcome));
     Ceremony {
+        codes: outcome.codes().unwrap(),
         plan,
         board,
         players,

@@ -10,3 +10,4 @@ pub(crate) mod homes;
 pub(crate) mod maths;
 pub(crate) mod plugin;
 pub(crate) mod terminal;
+pub(crate) mod story;

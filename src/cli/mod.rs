@@ -40,6 +40,7 @@ mod plan_new;
 mod plan_show;
 mod progress;
 mod rehearse;
+mod restored;
 mod run;
 mod status;
 mod stopped;

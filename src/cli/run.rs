@@ -8,6 +8,7 @@ use super::error::{CommandError, ErrorCode, Kind};
 use super::expect::Expected;
 use super::page::Page;
 use super::progress::Progress;
+use super::restored;
 use super::stopped;
 use super::via::Via;
 use crate::ambient::OsRandomness;
@@ -56,6 +57,8 @@ pub(super) struct Args {
     /// One passphrase for all keystores [default: one each, in a file beside it]
     #[arg(long, value_name = "FILE")]
     keystore_passphrase_file: Option<PathBuf>,
+    #[command(flatten)]
+    restored: restored::Danger,
     /// Report as JSON
     #[arg(long)]
     json: bool,
@@ -124,6 +127,7 @@ pub(super) fn run(args: &Args, cx: &mut Context) -> Result<(), CommandError> {
     let home = cx.open_home()?;
     own_card(&home, &plan)?;
     let turn = Turn::take(&home, &plan)?;
+    restored::ask(cx, &home, &plan, &args.restored)?;
     accept(cx, args, &home, &turn, &plan)?;
 
     let mut seat = turn.seat()?;

@@ -17,6 +17,8 @@ mod architecture;
 #[cfg(test)]
 mod artifacts;
 #[cfg(test)]
+mod backup;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod cli_audit;
@@ -26,6 +28,8 @@ mod cli_deposit;
 mod cli_doctor;
 #[cfg(test)]
 mod cli_files;
+#[cfg(test)]
+mod cli_home;
 #[cfg(test)]
 mod cli_plan;
 #[cfg(test)]

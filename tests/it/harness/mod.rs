@@ -9,5 +9,5 @@ pub(crate) mod forgery;
 pub(crate) mod homes;
 pub(crate) mod maths;
 pub(crate) mod plugin;
-pub(crate) mod terminal;
 pub(crate) mod story;
+pub(crate) mod terminal;

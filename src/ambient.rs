@@ -16,6 +16,13 @@ use crate::secret::{Secret, Seed};
 #[error("the operating system gave no randomness: {0}")]
 pub struct RandomnessError(String);
 
+impl RandomnessError {
+    /// Another source of randomness than the system's says why it gave none.
+    pub fn new(reason: impl Into<String>) -> Self {
+        Self(reason.into())
+    }
+}
+
 /// A source of cryptographic randomness.
 pub trait Randomness {
     /// Fills `out`.

@@ -4,15 +4,13 @@
 //! first. Killed anywhere and run again, it goes on.
 
 use crate::ambient::Randomness;
-use crate::ceremony::Observer;
 use crate::ceremony::evidence::Fault;
 use crate::ceremony::outcome::Outcome;
 use crate::ceremony::plan::Plan;
-use crate::ceremony::session::Registered;
 use crate::ceremony::step::{Step, Stop};
-use crate::courier::{
-    BoardError, Ceremony, ContentHash, Courier, CourierError, Labelled, LocalBoard, Moved, Offered,
-};
+use crate::ceremony::{Observer, Unobserved};
+use crate::courier::seated::Side;
+use crate::courier::{Ceremony, Courier, CourierError, Moved};
 use crate::store::seat::{Seat, SeatError};
 use crate::store::vault::Marker;
 use crate::wire::envelope::Kind;
@@ -63,29 +61,43 @@ pub struct Ran {
     pub undelivered: Vec<CourierError>,
 }
 
+/// Is told what the loop did, as soon as it is done and stored.
+pub trait Watcher: Observer {
+    /// A courier was here; `failed` says why not all went well.
+    fn exchanged(&self, _courier: &str, _moved: &Moved, _failed: Option<&CourierError>) {}
+    /// A message of ours is stored, and leaves with the next exchange.
+    fn made(&self, _kind: Kind) {}
+    /// Our shares are stored and were read back.
+    fn shares_stored(&self) {}
+}
+
+impl Watcher for Unobserved {}
+
 /// Does all that can be done now.
 pub fn run(
     seat: &mut Seat<'_>,
     plan: &Plan,
     couriers: &mut [Box<dyn Courier>],
     randomness: &mut dyn Randomness,
-    observer: &dyn Observer,
+    watcher: &dyn Watcher,
 ) -> Result<Ran, DriverError> {
     let mut moved = Moved::default();
     let mut sent = Vec::new();
     // What a full or read-only stick does not take now does not keep us from what it brings.
-    exchange(seat, plan, couriers, &mut moved)?;
+    exchange(seat, plan, couriers, &mut moved, watcher)?;
     loop {
-        let standing = match seat.next(randomness, observer)? {
+        let standing = match seat.next(randomness, watcher)? {
             Step::Send(envelopes) => {
                 for envelope in &envelopes {
                     seat.keep_own(envelope)?;
+                    watcher.made(envelope.header().kind());
                     sent.push(envelope.header().kind());
                 }
                 continue;
             }
             Step::StoreShares(shares) => {
                 seat.keep_shares(*shares)?;
+                watcher.shares_stored();
                 continue;
             }
             Step::Complete { outcome, faults } => {
@@ -101,7 +113,7 @@ pub fn run(
             }
         };
         let before = moved.received;
-        let undelivered = exchange(seat, plan, couriers, &mut moved)?;
+        let undelivered = exchange(seat, plan, couriers, &mut moved, watcher)?;
         if moved.received == before || matches!(standing, Standing::Complete { .. }) {
             return Ok(Ran {
                 standing,
@@ -120,6 +132,7 @@ fn exchange(
     plan: &Plan,
     couriers: &mut [Box<dyn Courier>],
     moved: &mut Moved,
+    watcher: &dyn Watcher,
 ) -> Result<Vec<CourierError>, DriverError> {
     let stem = plan.name().file_stem();
     let ceremony = Ceremony {
@@ -130,16 +143,16 @@ fn exchange(
     let mut undelivered = Vec::new();
     let mut reached = couriers.is_empty();
     for courier in couriers {
-        let now = match courier.exchange(&ceremony, &mut Side(seat)) {
-            Ok(now) => now,
+        let (now, failed) = match courier.exchange(&ceremony, &mut Side(seat)) {
+            Ok(now) => (Some(now), None),
             Err(CourierError::Board(error)) => return Err(CourierError::Board(error).into()),
-            Err(error) => {
-                let now = error.moved().cloned();
-                undelivered.push(error);
-                let Some(now) = now else { continue };
-                now
-            }
+            Err(error) => (error.moved().cloned(), Some(error)),
         };
+        let none = Moved::default();
+        let told = now.as_ref().unwrap_or(&none);
+        watcher.exchanged(&courier.name(), told, failed.as_ref());
+        undelivered.extend(failed);
+        let Some(now) = now else { continue };
         reached = true;
         moved.sent = moved.sent.saturating_add(now.sent);
         moved.received = moved.received.saturating_add(now.received);
@@ -157,44 +170,4 @@ fn exchange(
         Some(error) if !reached => Err(error.into()),
         last => Ok(undelivered.into_iter().chain(last).collect()),
     }
-}
-
-/// A seat, as couriers see it.
-struct Side<'s, 'a>(&'s mut Seat<'a>);
-
-impl LocalBoard for Side<'_, '_> {
-    fn messages(&self) -> Result<Vec<Labelled>, BoardError> {
-        let files = self.0.files().map_err(board_error)?;
-        files
-            .into_iter()
-            .map(|file| {
-                let content = ContentHash::of(&self.read(&file.name)?);
-                Ok(Labelled {
-                    label: file.name,
-                    content,
-                })
-            })
-            .collect()
-    }
-
-    fn read(&self, label: &str) -> Result<Vec<u8>, BoardError> {
-        self.0
-            .messages()
-            .0
-            .read(label)
-            .map_err(|error| BoardError(error.to_string()))
-    }
-
-    fn offer(&mut self, bytes: Vec<u8>, _source: &str) -> Result<Offered, BoardError> {
-        Ok(match self.0.offer(&bytes).map_err(board_error)? {
-            Registered::New => Offered::New,
-            Registered::Known => Offered::Known,
-            Registered::Noise(reason) => Offered::Noise(reason),
-        })
-    }
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "a mapping of errors")]
-fn board_error(error: SeatError) -> BoardError {
-    BoardError(error.to_string())
 }

@@ -140,6 +140,21 @@ pub enum Purpose {
 }
 
 impl Purpose {
+    /// The purpose as programs see it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Report => "report",
+            Self::Deposits => "deposits",
+            Self::Registrations => "registrations",
+            Self::Cluster => "cluster",
+            Self::Keystore => "keystore",
+            Self::Passphrase => "passphrase",
+            Self::Plan => "plan",
+            Self::Message => "message",
+            Self::Outcome => "outcome",
+        }
+    }
+
     /// Whether the file is for this operator's eyes alone.
     pub const fn is_secret(self) -> bool {
         matches!(self, Self::Keystore | Self::Passphrase)

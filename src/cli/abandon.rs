@@ -33,6 +33,11 @@ pub(super) struct Args {
 
 /// Runs the command.
 pub(super) fn run(args: &Args, cx: &mut Context) -> Result<(), CommandError> {
+    let name = args
+        .name
+        .is_none()
+        .then_some(("the ceremony's name", "--name NAME"));
+    cx.require(name.into_iter().chain(cx.home_needs()?).collect())?;
     let root = cx.home_root()?;
     let (_, plan) = find(cx, &root, &args.ceremony)?;
     let mut couriers = args.via.couriers(cx)?;

@@ -7,6 +7,7 @@ use clap::error::ErrorKind;
 
 use super::error::{CommandError, Kind};
 use super::help;
+use super::run::Events;
 use super::ui::Ui;
 
 /// Whether the command was called with `--json`.
@@ -36,8 +37,14 @@ pub(super) fn not_taken(error: &clap::Error, args: &[OsString]) -> u8 {
     }
     let json = args.iter().skip(1).take_while(|arg| *arg != "--");
     let json = json.into_iter().any(|arg| arg == "--json");
-    let error = in_house_words(&error.render().to_string(), &named_command(args));
-    Ui::new(false).for_programs(json).fail(&error);
+    let command = named_command(args);
+    let error = in_house_words(&error.render().to_string(), &command);
+    let mut ui = Ui::new(false).for_programs(json);
+    if json && command == "conclave run" {
+        // What was asked for is a stream, and a stream has an end.
+        Events::new(Some(ui.lines())).end(&Err(error.clone()));
+    }
+    ui.fail(&error);
     error.kind().exit_code()
 }
 

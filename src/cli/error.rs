@@ -155,33 +155,4 @@ impl CommandError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn exit_codes_are_fixed() {
-        let kinds = [
-            Kind::Failed,
-            Kind::Usage,
-            Kind::Waiting,
-            Kind::Misbehaviour,
-            Kind::Refused,
-            Kind::Bug,
-        ];
-        assert_eq!(kinds.map(Kind::exit_code), [1, 2, 3, 4, 5, 70]);
-        for kind in kinds {
-            assert_eq!(CommandError::new(kind, "x").kind(), kind);
-        }
-    }
-
-    #[test]
-    fn a_code_decides_the_exit_code() {
-        let error = CommandError::failed("x").code(ErrorCode::SPENT_CARD);
-        assert_eq!(error.kind(), Kind::Refused);
-        let report = serde_json::to_value(error.cause("a").hint("b").report()).unwrap();
-        let expected = serde_json::json!({
-            "code": "spent-card", "exit_code": 5, "message": "x", "causes": ["a"], "hints": ["b"],
-        });
-        assert_eq!(report, expected);
-    }
-}
+mod tests;

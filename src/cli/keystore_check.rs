@@ -4,36 +4,45 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use rayon::prelude::*;
 use serde::Serialize;
 
 use super::Context;
 use super::error::{CommandError, ErrorCode};
 use super::values::counted;
-use crate::ethereum::keystore::{Keystore, MAX_BYTES};
+use crate::ethereum::keystore::{ForeignKeystore, MAX_BYTES};
 use crate::json::Hex;
 use crate::secret::Passphrase;
 use crate::store::disk::Kind;
 
 const EXAMPLE: &str = "\
-Reads: the keystores, and where no flag names a passphrase, the .txt file beside each.
+Reads: the keystores, and where no flag names a passphrase, the file that holds it: keystore-x.txt
+beside keystore-x.json, passwords/keystore-x.txt beside the keys' folder (Teku), or secrets/0x…
+beside the validators' folder (Lighthouse). Folders are searched four levels deep for
+keystore*.json and voting-keystore.json. Writes nothing and shows no secret.
+
+Keystores are opened on all cores, as many at once as fit into 2 GiB.
 Ends with 1 when one of them fails.
 
 Example:
-  conclave keystore check validator_keys/ --passphrase-file keystores.txt";
+  conclave keystore check validator_keys/ --keystore-passphrase-file keystores.txt";
 
 /// Check keystores of any tool (EIP-2335)
 ///
-/// Checks the structure and the cost of the key derivation. With a passphrase it also decrypts the
-/// secret, in memory only, and checks that it belongs to the public key that the file names. The
-/// passphrase comes from the global flags, or from keystore-x.txt beside keystore-x.json.
+/// Checks the structure and the cost of the key derivation, and says which clients refuse what is
+/// unusual. With a passphrase it also decrypts the secret, in memory only, and checks that it belongs
+/// to the public key that the file names.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLE)]
 pub(super) struct CheckArgs {
-    /// Keystores, or folders with keystore*.json files
+    /// Keystores, or folders that hold some
     #[arg(value_name = "FILE|DIR", required = true)]
     paths: Vec<PathBuf>,
+    /// Open all of them with the passphrase in FILE
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["passphrase_file", "passphrase_fd"])]
+    keystore_passphrase_file: Option<PathBuf>,
     /// Check the structure only
-    #[arg(long, conflicts_with_all = ["passphrase_file", "passphrase_fd"])]
+    #[arg(long, conflicts_with_all = ["keystore_passphrase_file", "passphrase_file", "passphrase_fd"])]
     no_decrypt: bool,
     /// Print JSON
     #[arg(long)]
@@ -51,40 +60,83 @@ struct Row {
     decrypted: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<String>,
+    refused_by: Vec<Refusal>,
     warnings: Vec<String>,
+}
+
+/// A client that does not take the file, and why.
+#[derive(Serialize)]
+struct Refusal {
+    client: &'static str,
+    reason: &'static str,
+}
+
+/// The most memory that key derivations take at once.
+const MEMORY_BYTES: u64 = 2 * 1024 * 1024 * 1024;
+
+/// The most keystores of one call, and how deep folders are searched.
+const MAX_FILES: usize = 100_000;
+const MAX_DEPTH: usize = 4;
+
+/// A keystore that was read and is yet to be opened.
+struct Job {
+    row: Row,
+    opening: Option<(ForeignKeystore, Passphrase)>,
 }
 
 pub(super) fn run(args: &CheckArgs, cx: &mut Context) -> Result<(), CommandError> {
     let mut files = Vec::new();
     for path in &args.paths {
         match cx.disk.kind(path)? {
-            Some(Kind::Directory) => files.extend(keystores_in(path, cx)?),
+            Some(Kind::Directory) => {
+                let before = files.len();
+                search(path, MAX_DEPTH, &mut files, cx)?;
+                if files.len() == before {
+                    let words = "holds no keystore*.json file";
+                    return Err(CommandError::of(ErrorCode::FILE_MISSING, words).about(path));
+                }
+            }
             _ => files.push(path.clone()),
         }
     }
-    let passphrase = if args.no_decrypt {
-        None
-    } else {
-        cx.flag_passphrase()?
+    let given = match &args.keystore_passphrase_file {
+        Some(path) => Some(cx.passphrase_in(path)?),
+        None if args.no_decrypt => None,
+        None => cx.flag_passphrase()?,
     };
     let mut rows = Vec::new();
     let mut seen = BTreeMap::new();
-    for file in &files {
-        let mut row = check(file, passphrase.as_ref(), args.no_decrypt, cx);
-        if let Some(pubkey) = &row.pubkey
-            && let Some(earlier) = seen.insert(pubkey.clone(), row.file.clone())
+    // As many at once as cores and memory bear; what is done is told before the next are read.
+    let cores = rayon::current_num_threads().max(1);
+    let mut waiting = files.iter();
+    while waiting.len() > 0 {
+        let mut jobs = Vec::new();
+        let mut memory = 0u64;
+        while jobs.len() < cores
+            // No key derivation takes more than half of it.
+            && memory <= MEMORY_BYTES.div_euclid(2)
+            && let Some(file) = waiting.next()
         {
-            row.warnings.push(format!(
-                "{earlier} has the same public key; a key in two clients is slashed"
-            ));
-        }
-        if !args.json {
-            cx.ui.data(line(&row));
-            for warning in &row.warnings {
-                cx.ui.warn(format!("{}: {warning}", row.file));
+            let job = prepare(file, given.as_ref(), args.no_decrypt, cx);
+            if let Some((keystore, _)) = &job.opening {
+                memory = memory.saturating_add(keystore.crypto().memory_bytes());
             }
+            jobs.push(job);
         }
-        rows.push(row);
+        let done: Vec<Row> = jobs.into_par_iter().map(open).collect();
+        for mut row in done {
+            if let Some(pubkey) = &row.pubkey
+                && let Some(earlier) = seen.insert(pubkey.clone(), row.file.clone())
+            {
+                row.warnings.push(format!(
+                    "{earlier} has the same public key; a key in two clients is slashed"
+                ));
+            }
+            if !args.json {
+                tell(&row, cx);
+            }
+            rows.push(row);
+        }
     }
     if args.json {
         cx.ui.json(&serde_json::json!({ "keystores": rows }))?;
@@ -100,23 +152,38 @@ pub(super) fn run(args: &CheckArgs, cx: &mut Context) -> Result<(), CommandError
     Ok(())
 }
 
-fn keystores_in(folder: &Path, cx: &Context) -> Result<Vec<PathBuf>, CommandError> {
-    let entries = cx.disk.list(folder)?;
-    let files: Vec<PathBuf> = entries
-        .iter()
-        .filter(|entry| entry.kind != Kind::Unnameable)
-        .filter(|entry| entry.name.starts_with("keystore") && entry.name.ends_with(".json"))
-        .map(|entry| folder.join(&entry.name))
-        .collect();
-    if files.is_empty() {
-        return Err(
-            CommandError::of(ErrorCode::FILE_MISSING, "holds no keystore*.json file").about(folder),
-        );
+/// Adds the keystores of a folder and of those in it, by name.
+fn search(
+    folder: &Path,
+    depth: usize,
+    files: &mut Vec<PathBuf>,
+    cx: &Context,
+) -> Result<(), CommandError> {
+    for entry in cx.disk.list(folder)? {
+        let name = entry.name.as_str();
+        let named = name == "voting-keystore.json"
+            || (name.starts_with("keystore") && name.ends_with(".json"));
+        match entry.kind {
+            Kind::Unnameable => {}
+            Kind::Directory if depth > 1 && !name.starts_with('.') => {
+                search(&folder.join(name), depth.saturating_sub(1), files, cx)?;
+            }
+            Kind::Directory => {}
+            _ if named => files.push(folder.join(name)),
+            _ => {}
+        }
+        if files.len() > MAX_FILES {
+            return Err(CommandError::failed(format!(
+                "holds more than {MAX_FILES} keystores; name parts of it"
+            ))
+            .about(folder));
+        }
     }
-    Ok(files)
+    Ok(())
 }
 
-fn check(file: &Path, given: Option<&Passphrase>, no_decrypt: bool, cx: &mut Context) -> Row {
+/// Reads one keystore and finds its passphrase.
+fn prepare(file: &Path, given: Option<&Passphrase>, no_decrypt: bool, cx: &mut Context) -> Job {
     let mut row = Row {
         file: file.display().to_string(),
         ok: false,
@@ -124,13 +191,19 @@ fn check(file: &Path, given: Option<&Passphrase>, no_decrypt: bool, cx: &mut Con
         key_derivation: None,
         decrypted: false,
         problem: None,
+        refused_by: Vec::new(),
         warnings: Vec::new(),
     };
     match examine(file, given, no_decrypt, &mut row, cx) {
-        Ok(()) => row.ok = true,
-        Err(error) => row.problem = Some(error.message().to_owned()),
+        Ok(opening) => {
+            row.ok = true;
+            Job { row, opening }
+        }
+        Err(error) => {
+            row.problem = Some(error.message().to_owned());
+            Job { row, opening: None }
+        }
     }
-    row
 }
 
 fn examine(
@@ -139,39 +212,91 @@ fn examine(
     no_decrypt: bool,
     row: &mut Row,
     cx: &mut Context,
-) -> Result<(), CommandError> {
-    let keystore = Keystore::parse(&cx.read(file, MAX_BYTES)?)?;
-    row.pubkey = Some(Hex(*keystore.pubkey()).to_string());
-    row.key_derivation = Some(keystore.key_derivation());
-    if keystore.is_cheap_to_guess() {
-        let cost = keystore.key_derivation();
+) -> Result<Option<(ForeignKeystore, Passphrase)>, CommandError> {
+    let keystore = ForeignKeystore::parse(&cx.read(file, MAX_BYTES)?)?;
+    row.pubkey = keystore.pubkey().map(|bytes| Hex(*bytes).to_string());
+    let cost = keystore.crypto().key_derivation();
+    if keystore.crypto().is_cheap_to_guess() {
         row.warnings.push(format!(
             "{cost} is below the usual cost: the passphrase is easier to guess"
         ));
     }
-    if no_decrypt {
-        return Ok(());
+    row.key_derivation = Some(cost);
+    for remark in keystore.remarks() {
+        let refusals = remark.refused_by.iter().map(|client| Refusal {
+            client,
+            reason: remark.what,
+        });
+        row.refused_by.extend(refusals);
+        row.warnings.push(format!(
+            "{}: refused by {}",
+            remark.what,
+            remark.refused_by.join(", ")
+        ));
     }
-    let beside = file.with_extension("txt");
-    let found;
+    if no_decrypt {
+        return Ok(None);
+    }
     let passphrase = match given {
-        Some(passphrase) => passphrase,
-        None if cx.disk.kind(&beside)?.is_some() => {
-            found = cx.passphrase_in(&beside)?;
-            &found
-        }
-        None => return Ok(()),
+        Some(passphrase) => Some(passphrase.expose(|text| Passphrase::new(text.to_owned()))?),
+        None => found_passphrase(file, cx)?,
     };
-    keystore.decrypt(passphrase)?;
-    row.decrypted = true;
-    Ok(())
+    Ok(passphrase.map(|passphrase| (keystore, passphrase)))
+}
+
+/// The passphrase that lies where other tools keep it.
+fn found_passphrase(file: &Path, cx: &mut Context) -> Result<Option<Passphrase>, CommandError> {
+    let beside = file.with_extension("txt");
+    let folder = file.parent();
+    let outer = folder.and_then(Path::parent);
+    let mut places = vec![beside.clone()];
+    if let (Some(outer), Some(name)) = (outer, beside.file_name()) {
+        places.push(outer.join("passwords").join(name));
+    }
+    if let (Some(name), Some(root)) = (
+        folder.and_then(Path::file_name),
+        outer.and_then(Path::parent),
+    ) {
+        places.push(root.join("secrets").join(name));
+    }
+    for place in places {
+        if matches!(cx.disk.kind(&place), Ok(Some(Kind::File))) {
+            return cx.passphrase_in(&place).map(Some);
+        }
+    }
+    Ok(None)
+}
+
+fn open(job: Job) -> Row {
+    let Job { mut row, opening } = job;
+    let Some((keystore, passphrase)) = opening else {
+        return row;
+    };
+    match keystore.open(&passphrase) {
+        Ok(pubkey) => {
+            row.decrypted = true;
+            row.pubkey = Some(Hex(pubkey).to_string());
+        }
+        Err(error) => {
+            row.ok = false;
+            row.problem = Some(error.to_string());
+        }
+    }
+    row
+}
+
+fn tell(row: &Row, cx: &mut Context) {
+    cx.ui.data(line(row));
+    for warning in &row.warnings {
+        cx.ui.warn(format!("{}: {warning}", row.file));
+    }
 }
 
 fn line(row: &Row) -> String {
     if let Some(problem) = &row.problem {
         return format!("{}: FAILED: {problem}", row.file);
     }
-    let pubkey = row.pubkey.as_deref().unwrap_or_default();
+    let pubkey = row.pubkey.as_deref().unwrap_or("not named");
     let cost = row.key_derivation.as_deref().unwrap_or_default();
     let opened = if row.decrypted {
         "decrypted, the secret has this public key"

@@ -35,6 +35,8 @@ mod home_backup;
 mod home_passphrase;
 mod identity;
 mod keystore_check;
+mod known;
+mod needs;
 mod plan_check;
 mod plan_new;
 mod plan_show;

@@ -6,6 +6,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::known::{KnownRow, page_rows};
 use super::values::{counted, utc};
 use crate::ceremony::plan::{Plan, PlanKind, Registration};
 use crate::ethereum::address::Address;
@@ -35,6 +36,8 @@ pub struct Page {
     keystores: KdfChoice,
     danger_flags: Vec<String>,
     warnings: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    known_operators: Option<Vec<KnownRow>>,
     #[serde(skip)]
     rules: &'static Rules,
 }
@@ -157,8 +160,18 @@ impl Page {
             keystores: plan.keystores(),
             danger_flags: danger_flags(plan),
             warnings: plan.warnings().iter().map(ToString::to_string).collect(),
+            known_operators: None,
             rules: plan.network().rules(),
         }
+    }
+
+    /// The page with what the book of known identities says; its warnings stand with the others.
+    #[must_use]
+    pub(super) fn with_known(mut self, known: Option<Vec<KnownRow>>) -> Self {
+        let found = known.iter().flatten().filter_map(KnownRow::warning);
+        self.warnings.extend(found.map(str::to_owned));
+        self.known_operators = known;
+        self
     }
 
     /// Whether the page leaves addresses out, so that only a list compares them all.
@@ -232,6 +245,13 @@ impl fmt::Display for Page {
             )?;
         }
 
+        if let Some(known) = &self.known_operators {
+            writeln!(f, "\nWho was seen before (the book on this machine)")?;
+            for row in page_rows(known) {
+                writeln!(f, "  {row}")?;
+            }
+        }
+
         section(f, "Deposits", &self.deposits, |row| {
             format!(
                 "{}: {}",
@@ -268,7 +288,14 @@ impl fmt::Display for Page {
             )?;
         }
         section(f, "Danger", &self.danger_flags, Clone::clone)?;
-        section(f, "Warnings", &self.warnings, Clone::clone)
+        if self.warnings.is_empty() {
+            return Ok(());
+        }
+        // Never cut to a number: each is meant to be read.
+        writeln!(f, "\nWarnings")?;
+        self.warnings
+            .iter()
+            .try_for_each(|warning| writeln!(f, "  {warning}"))
     }
 }
 

@@ -6,11 +6,13 @@ use clap::{Args, Subcommand};
 
 use super::Context;
 use super::error::{CommandError, ErrorCode};
+use super::known::KnownRow;
 use super::page::Page;
 use crate::ambient::{Clock as _, Randomness as _};
 use crate::ceremony::plan::{Draft, Plan, default_threshold, threshold_problem};
 use crate::ethereum::keystore::KdfChoice;
 use crate::json;
+use crate::store::known::How;
 
 mod ask;
 mod facts;
@@ -56,7 +58,9 @@ pub(super) fn run(args: &NewArgs, cx: &mut Context) -> Result<(), CommandError> 
     ask::ask(&mut flags, cx)?;
     let plan = make(&flags, created, cx);
     if let Ok(plan) = &plan {
-        cx.ui.note(format!("\n{}", Page::of(plan)));
+        let known = cx.known(plan);
+        cx.ui
+            .note(format!("\n{}", Page::of(plan).with_known(known)));
     }
     cx.ui.note(format!(
         "The same without questions (another plan, with a code of its own):\n  {}\n",
@@ -110,10 +114,19 @@ fn write(args: &KeygenArgs, plan: Option<Plan>, cx: &mut Context) -> Result<(), 
             for warning in plan.warnings() {
                 cx.ui.warn(warning);
             }
+            for warning in cx
+                .known(&plan)
+                .iter()
+                .flatten()
+                .filter_map(KnownRow::warning)
+            {
+                cx.ui.warn(warning);
+            }
             plan
         }
     };
     cx.write_new(&path, &json::pretty(plan.value())?)?;
+    cx.remember(&plan, How::Planned);
     cx.ui.data(path.display());
     let file = path.display();
     cx.ui

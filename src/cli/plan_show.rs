@@ -7,11 +7,12 @@ use serde::Serialize;
 
 use super::error::{CommandError, ErrorCode};
 use super::expect::Differences;
+use super::known::KnownRow;
 use super::page::Page;
 use super::{Context, Expected};
 
 const EXAMPLE: &str = "\
-Reads: the plan, and the list of --expect.
+Reads: the plan, the list of --expect, and the book of known identities beside the home.
 Ends with 1 when the list and the plan differ.
 
 Example:
@@ -51,8 +52,12 @@ pub(super) fn run(args: &ShowArgs, cx: &mut Context) -> Result<(), CommandError>
         Some(list) => Some(Expected::read(cx, list)?),
         None => None,
     };
+    let known = cx.known(&plan);
+    for warning in known.iter().flatten().filter_map(KnownRow::warning) {
+        cx.ui.warn(warning);
+    }
     let report = Report {
-        page: Page::of(&plan),
+        page: Page::of(&plan).with_known(known),
         ceremony_id: plan.cid().to_string(),
         plan_code: plan.code()?.to_string(),
         differences: expected.as_ref().map(|list| list.differences(&plan)),

@@ -7,6 +7,7 @@
 
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 
@@ -18,12 +19,55 @@ const MIN_WIDTH: usize = 20;
 
 /// The owner of both streams.
 pub struct Ui {
-    stdout: Box<dyn Write>,
+    stdout: Arc<Mutex<Stdout>>,
     stderr: Box<dyn Write>,
     quiet: bool,
     json: bool,
+}
+
+/// Standard output, and how it fares.
+struct Stdout {
+    to: Box<dyn Write + Send>,
     spoke: bool,
-    stdout_state: io::Result<()>,
+    state: io::Result<()>,
+}
+
+impl Stdout {
+    fn write(&mut self, bytes: &[u8]) {
+        self.spoke = true;
+        if self.state.is_ok() {
+            self.state = self.to.write_all(bytes);
+        }
+    }
+
+    fn flush(&mut self) {
+        if self.state.is_ok() {
+            self.state = self.to.flush();
+        }
+    }
+}
+
+/// A share of standard output for lines that are seen at once, from any thread.
+#[derive(Clone)]
+pub struct Lines(Arc<Mutex<Stdout>>);
+
+impl Lines {
+    /// Writes a line whole.
+    pub fn write(&self, line: &[u8]) {
+        let mut stdout = lock(&self.0);
+        stdout.write(&[line, b"\n"].concat());
+        stdout.flush();
+    }
+}
+
+impl std::fmt::Debug for Lines {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Lines")
+    }
+}
+
+fn lock(stdout: &Mutex<Stdout>) -> MutexGuard<'_, Stdout> {
+    stdout.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl std::fmt::Debug for Ui {
@@ -38,14 +82,17 @@ impl Ui {
         Self::over(Box::new(io::stdout()), Box::new(io::stderr()), quiet)
     }
 
-    fn over(stdout: Box<dyn Write>, stderr: Box<dyn Write>, quiet: bool) -> Self {
+    fn over(to: Box<dyn Write + Send>, stderr: Box<dyn Write>, quiet: bool) -> Self {
+        let stdout = Stdout {
+            to,
+            spoke: false,
+            state: Ok(()),
+        };
         Self {
-            stdout,
+            stdout: Arc::new(Mutex::new(stdout)),
             stderr,
             quiet,
             json: false,
-            spoke: false,
-            stdout_state: Ok(()),
         }
     }
 
@@ -73,6 +120,11 @@ impl Ui {
         let bytes = json::pretty(object)?;
         self.write_data(&bytes);
         Ok(())
+    }
+
+    /// Returns a share of standard output for a stream of events.
+    pub fn lines(&self) -> Lines {
+        Lines(Arc::clone(&self.stdout))
     }
 
     /// Says on standard error how things stand.
@@ -113,15 +165,15 @@ impl Ui {
     /// With `--json`, writes the error to standard output as an object, unless a report stands there
     /// already: there is one object, whatever happens.
     pub fn error_object(&mut self, error: &CommandError) {
-        if !self.json || self.spoke {
+        if !self.json || lock(&self.stdout).spoke {
             return;
         }
         let object = serde_json::json!({ "error": error.report() });
         if let Ok(bytes) = json::pretty(&object) {
-            self.write_data(&bytes);
+            let mut stdout = lock(&self.stdout);
+            stdout.write(&bytes);
+            stdout.flush();
         }
-        // The error itself is what the command ends with, also when nobody reads it.
-        let _ = self.stdout.flush();
     }
 
     /// Writes a question without a line's end.
@@ -133,8 +185,9 @@ impl Ui {
 
     /// Tells whether all data got out.
     pub fn finish(&mut self) -> Result<(), CommandError> {
-        let flushed = self.stdout.flush();
-        match std::mem::replace(&mut self.stdout_state, Ok(())).and(flushed) {
+        let mut stdout = lock(&self.stdout);
+        stdout.flush();
+        match std::mem::replace(&mut stdout.state, Ok(())) {
             Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(CommandError::of(
                 ErrorCode::OUTPUT_FAILED,
                 format!("cannot write to standard output: {error}"),
@@ -144,10 +197,7 @@ impl Ui {
     }
 
     fn write_data(&mut self, bytes: &[u8]) {
-        self.spoke = true;
-        if self.stdout_state.is_ok() {
-            self.stdout_state = self.stdout.write_all(bytes);
-        }
+        lock(&self.stdout).write(bytes);
     }
 
     fn say(&mut self, text: impl Display) {
@@ -196,12 +246,17 @@ fn visible(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod captured {
     use super::*;
-    use std::sync::{Arc, Mutex};
 
     #[derive(Clone, Default)]
-    struct Shared(Arc<Mutex<Vec<u8>>>);
+    pub(in crate::cli) struct Shared(Arc<Mutex<Vec<u8>>>);
+
+    impl Shared {
+        pub(in crate::cli) fn bytes(&self) -> Vec<u8> {
+            self.0.lock().unwrap().clone()
+        }
+    }
 
     impl Write for Shared {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -212,6 +267,28 @@ mod tests {
             Ok(())
         }
     }
+
+    impl Ui {
+        /// Over a standard output that the test reads.
+        pub(in crate::cli) fn captured() -> (Self, Shared) {
+            let out = Shared::default();
+            let ui = Self::over(Box::new(out.clone()), Box::new(io::sink()), false);
+            (ui, out)
+        }
+
+        /// What a person reads of an error.
+        pub(in crate::cli) fn words(error: &CommandError) -> String {
+            let err = Shared::default();
+            Self::over(Box::new(io::sink()), Box::new(err.clone()), false).error(error);
+            String::from_utf8(err.bytes()).unwrap()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::ui::captured::Shared;
 
     struct Failing(ErrorKind);
 
@@ -234,8 +311,7 @@ mod tests {
             ui.warn("careful");
             ui.fail(&CommandError::failed("broken").cause("why").hint("mend it"));
             ui.finish().unwrap();
-            let text =
-                |shared: &Shared| String::from_utf8(shared.0.lock().unwrap().clone()).unwrap();
+            let text = |shared: &Shared| String::from_utf8(shared.bytes()).unwrap();
             assert_eq!(text(&out), "a\n\\u{1b}[31mb\\u{202e}\n");
             let note = if quiet { "" } else { "fine\n" };
             assert_eq!(
@@ -257,7 +333,7 @@ mod tests {
                 ui.json(&serde_json::json!({"a": 1})).unwrap();
             }
             ui.fail(&CommandError::usage("broken"));
-            let bytes = out.0.lock().unwrap().clone();
+            let bytes = out.bytes();
             serde_json::from_slice::<serde_json::Value>(&bytes).unwrap()
         };
         assert_eq!(told(true), serde_json::json!({"a": 1}));

@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 use crate::hash::Digest;
 
 pub mod folder;
+pub mod seated;
 
 /// The ceremony that an exchange is about.
 #[derive(Debug, Clone, Copy)]

@@ -23,8 +23,10 @@ use crate::crypto::scalar::Scalar;
 use crate::json::Hex;
 use crate::secret::{Passphrase, Secret, SecretBytes, Seed};
 
+mod foreign;
 mod form;
 
+pub use foreign::{ForeignKeystore, Remark};
 use form::{CryptoForm, FileForm, hex_array, parse_json};
 
 /// The most bytes of a keystore file; real ones have under 1000.
@@ -217,45 +219,13 @@ impl Keystore {
         self.description.as_deref().unwrap_or_default()
     }
 
-    /// The key derivation and its cost in the parameters' own names, such as `scrypt n=262144 r=8 p=1`.
-    pub fn key_derivation(&self) -> String {
-        match &self.crypto.kdf {
-            Kdf::Scrypt { log_n, r, p, .. } => {
-                let n = 1u64.checked_shl(u32::from(*log_n)).unwrap_or(u64::MAX);
-                format!("scrypt n={n} r={r} p={p}")
-            }
-            Kdf::Pbkdf2 { c, .. } => format!("pbkdf2 c={c}"),
-        }
-    }
-
-    /// Whether the key derivation costs less than that of the standard's test vectors, which is ours.
-    pub const fn is_cheap_to_guess(&self) -> bool {
-        match &self.crypto.kdf {
-            Kdf::Scrypt { log_n, r, .. } => *log_n < Kdf::LOG_N || *r < Kdf::R,
-            Kdf::Pbkdf2 { c, .. } => *c < Kdf::C,
-        }
-    }
-
     /// The file's UUID, unchecked in files of other tools.
     pub fn uuid(&self) -> &str {
         &self.uuid
     }
 
     fn open(&self, key: &Seed) -> Result<Seed, KeystoreError> {
-        let plain = self.crypto.open(key)?;
-        let mut secret = Secret::new([0u8; 32]);
-        let fits = plain.expose(|plain| {
-            secret.expose_mut(|out| {
-                let fits = plain.len() == out.len();
-                out.iter_mut()
-                    .zip(plain)
-                    .for_each(|(out, byte)| *out = *byte);
-                fits
-            })
-        });
-        if !fits {
-            return Err(KeystoreError::NotASecretKey);
-        }
+        let secret = self.crypto.open_seed(key)?;
         // The IV is under no checksum: only this finds that it was changed.
         check_public_key(&secret, &self.pubkey.0)?;
         Ok(secret)
@@ -281,6 +251,61 @@ impl Crypto {
     /// Opens it: one key derivation.
     pub fn decrypt(&self, passphrase: &Passphrase) -> Result<SecretBytes, KeystoreError> {
         self.open(&self.kdf.derive(passphrase)?)
+    }
+
+    /// The working memory of its key derivation, in bytes.
+    pub fn memory_bytes(&self) -> u64 {
+        match &self.kdf {
+            Kdf::Scrypt { log_n, r, .. } => 1u64
+                .checked_shl(u32::from(*log_n))
+                .and_then(|n| n.checked_mul(u64::from(*r)))
+                .and_then(|product| product.checked_mul(128))
+                .unwrap_or(u64::MAX),
+            Kdf::Pbkdf2 { .. } => 0,
+        }
+    }
+
+    /// The key derivation and its cost in the parameters' own names, such as `scrypt n=262144 r=8 p=1`.
+    pub fn key_derivation(&self) -> String {
+        match &self.kdf {
+            Kdf::Scrypt { log_n, r, p, .. } => {
+                let n = 1u64.checked_shl(u32::from(*log_n)).unwrap_or(u64::MAX);
+                format!("scrypt n={n} r={r} p={p}")
+            }
+            Kdf::Pbkdf2 { c, .. } => format!("pbkdf2 c={c}"),
+        }
+    }
+
+    /// Whether the key derivation costs less than that of the standard's test vectors, which is ours.
+    pub const fn is_cheap_to_guess(&self) -> bool {
+        match &self.kdf {
+            Kdf::Scrypt { log_n, r, .. } => *log_n < Kdf::LOG_N || *r < Kdf::R,
+            Kdf::Pbkdf2 { c, .. } => *c < Kdf::C,
+        }
+    }
+
+    /// Opens what has to be a BLS secret key.
+    fn decrypt_seed(&self, passphrase: &Passphrase) -> Result<Seed, KeystoreError> {
+        self.open_seed(&self.kdf.derive(passphrase)?)
+    }
+
+    fn open_seed(&self, key: &Seed) -> Result<Seed, KeystoreError> {
+        let plain = self.open(key)?;
+        let mut secret = Secret::new([0u8; 32]);
+        let fits = plain.expose(|plain| {
+            secret.expose_mut(|out| {
+                let fits = plain.len() == out.len();
+                out.iter_mut()
+                    .zip(plain)
+                    .for_each(|(out, byte)| *out = *byte);
+                fits
+            })
+        });
+        if fits {
+            Ok(secret)
+        } else {
+            Err(KeystoreError::NotASecretKey)
+        }
     }
 
     fn open(&self, key: &Seed) -> Result<SecretBytes, KeystoreError> {
@@ -392,12 +417,16 @@ fn checksum(key: &Seed, message: &[u8]) -> [u8; 32] {
     })
 }
 
-fn check_public_key(secret: &Seed, pubkey: &[u8; 48]) -> Result<(), KeystoreError> {
-    let actual = secret
+fn public_key_of(secret: &Seed) -> Result<[u8; 48], KeystoreError> {
+    secret
         .expose(Scalar::from_bytes)
         .and_then(|scalar| bls::public_key(&scalar))
-        .ok_or(KeystoreError::NotASecretKey)?
-        .to_bytes();
+        .map(|key| key.to_bytes())
+        .ok_or(KeystoreError::NotASecretKey)
+}
+
+fn check_public_key(secret: &Seed, pubkey: &[u8; 48]) -> Result<(), KeystoreError> {
+    let actual = public_key_of(secret)?;
     if &actual != pubkey {
         return Err(KeystoreError::OtherKey {
             actual: Hex(actual),

@@ -36,6 +36,8 @@ impl<'a> Stopwatch<'a> {
     }
 }
 
+impl crate::driver::Watcher for Stopwatch<'_> {}
+
 impl Observer for Stopwatch<'_> {
     fn enter(&self, _stage: Stage) {
         let mut times = self.times.lock().unwrap_or_else(PoisonError::into_inner);

@@ -12,7 +12,7 @@ use crate::harness::binary::{Desk, assert_golden, draft, plan_file};
 const PASSPHRASE: &str = "six words that nobody else uses";
 
 /// The commands that the first page of help lists.
-fn listed() -> Vec<String> {
+pub(crate) fn listed() -> Vec<String> {
     let page = Desk::new().ok(&["--help"]);
     let groups = page.split("\nOptions:").next().unwrap();
     let commands: Vec<String> = groups

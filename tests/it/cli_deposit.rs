@@ -117,6 +117,7 @@ Verdict: ok: all checks passed; whose keys these are, only --record RECORD prove
             .map(|finding| finding["entry"].as_u64())
             .collect()
     };
+    keeps_to_schema(&report);
     assert_eq!(report["files"][0]["gwei"], "33000000000");
     assert_eq!(report["gwei"], "66000000000");
     assert_eq!(
@@ -140,6 +141,17 @@ Verdict: ok: all checks passed; whose keys these are, only --record RECORD prove
         "--network",
         "hoodi-rehearsal",
     ]);
+}
+
+fn keeps_to_schema(report: &Value) {
+    let schema = include_str!("../../schemas/deposit-check.schema.json");
+    let schema: Value = serde_json::from_str(schema).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let errors: Vec<String> = validator
+        .iter_errors(report)
+        .map(|error| error.to_string())
+        .collect();
+    assert!(errors.is_empty(), "{errors:?}: {report}");
 }
 
 static CEREMONY: LazyLock<Ceremony> =
@@ -199,6 +211,7 @@ fn deposits_are_proved_to_come_from_a_ceremony() {
         "--json",
     ];
     let report: Value = serde_json::from_str(&desk.ok(&args)).unwrap();
+    keeps_to_schema(&report);
     let ceremony = &report["ceremony"];
     assert_eq!(
         (&ceremony["proved"], &report["ok"]),

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 use std::sync::OnceLock;
 
 use crate::harness::binary::{Desk, Ended};
@@ -10,15 +11,15 @@ const NAMES: [&str; 4] = ["alice", "bob", "carol", "dave"];
 const PASSPHRASE: &str = "six words are easy to remember";
 
 /// Four operators at one desk, each with a home of its own.
-struct Ceremony {
-    desk: Desk,
-    code: String,
+pub(crate) struct Ceremony {
+    pub(crate) desk: Desk,
+    pub(crate) code: String,
 }
 
 impl Ceremony {
     /// A copy of four homes with cards and a plan: they are made once, since each command of theirs
     /// pays for its passphrase.
-    fn prepare() -> Self {
+    pub(crate) fn prepare() -> Self {
         static ONCE: OnceLock<Ceremony> = OnceLock::new();
         let made = ONCE.get_or_init(Self::make);
         let desk = Desk::new();
@@ -75,15 +76,20 @@ impl Ceremony {
     }
 
     /// Runs a command with an operator's home.
-    fn by(&self, name: &str, args: &[&str]) -> Ended {
+    pub(crate) fn by(&self, name: &str, args: &[&str]) -> Ended {
+        Ended::of(self.command(name, args).output().unwrap())
+    }
+
+    /// The same, not run yet.
+    pub(crate) fn command(&self, name: &str, args: &[&str]) -> Command {
         let home = format!("home-{name}");
         let mut all = vec!["--home", &home, "--passphrase-file", "passphrase"];
         all.extend(args);
-        self.desk.run(&all)
+        self.desk.command(&all)
     }
 
     #[track_caller]
-    fn ok(&self, name: &str, args: &[&str]) -> Ended {
+    pub(crate) fn ok(&self, name: &str, args: &[&str]) -> Ended {
         let ended = self.by(name, args);
         assert_eq!(ended.code, 0, "{name} {args:?}: {ended:?}");
         ended
@@ -91,7 +97,7 @@ impl Ceremony {
 
     /// Takes part with the plan code, over the stick.
     #[track_caller]
-    fn run(&self, name: &str, code: i32, words: &[&str]) -> Ended {
+    pub(crate) fn run(&self, name: &str, code: i32, words: &[&str]) -> Ended {
         let out = format!("files-{name}");
         let args = [
             "run",
@@ -111,7 +117,7 @@ impl Ceremony {
         ended
     }
 
-    fn stick(&self) -> Vec<(String, Vec<u8>)> {
+    pub(crate) fn stick(&self) -> Vec<(String, Vec<u8>)> {
         let mut files = Vec::new();
         for directory in fs::read_dir(self.desk.path("stick")).unwrap() {
             let directory = directory.unwrap().path();
@@ -212,6 +218,12 @@ fn from_nothing_to_deposit_data_and_keystores() {
     );
     let first = ceremony.stick();
     assert_eq!(first.len(), 2, "plan and deal");
+    // Who was accepted by a compared code is known from now on; before it, nobody was.
+    let book: serde_json::Value =
+        serde_json::from_slice(&desk.read("home-dave.known.json")).unwrap();
+    assert_eq!(book["entries"].as_array().unwrap().len(), 4);
+    assert_eq!(book["entries"][0]["how"], "accepted");
+    assert!(!desk.path("home-carol.known.json").exists());
     ceremony.run(
         "dave",
         3,

@@ -308,7 +308,7 @@ fn a_home_is_not_wrapped_to_a_key_that_is_tried_and_does_not_open_it() {
         HomeError::WrongIdentity { .. }
     ));
     assert_eq!(every_file(&root), before);
-    std::fs::write(root.join("home-key.next"), b"not json").unwrap();
+    fs::write(root.join("home-key.next"), b"not json").unwrap();
     assert!(matches!(
         open(real(), &root).unwrap_err(),
         HomeError::Malformed { .. }

@@ -47,15 +47,23 @@ mod docs;
 #[cfg(test)]
 mod driver;
 #[cfg(test)]
+mod errors;
+#[cfg(test)]
 mod four_homes;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod home;
 #[cfg(test)]
+mod known;
+#[cfg(test)]
 mod offline;
 #[cfg(test)]
 mod plan;
+#[cfg(test)]
+mod plan_questions;
+#[cfg(test)]
+mod prompts;
 #[cfg(test)]
 mod protocol;
 #[cfg(test)]
@@ -64,6 +72,8 @@ mod record;
 mod rehearse;
 #[cfg(test)]
 mod report;
+#[cfg(test)]
+mod run_events;
 #[cfg(test)]
 mod side_by_side;
 #[cfg(test)]

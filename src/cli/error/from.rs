@@ -96,7 +96,8 @@ impl From<HomeError> for CommandError {
                 .hint("name the identity file that belongs to that recipient: --unlock FILE"),
             HomeError::CeremonyBusy(_) => coded(ErrorCode::CEREMONY_IN_USE)
                 .hint("wait until it ends; other ceremonies of this home can be run meanwhile"),
-            HomeError::WrongPassphrase(_) => coded(ErrorCode::WRONG_PASSPHRASE),
+            HomeError::WrongPassphrase(_) => coded(ErrorCode::WRONG_PASSPHRASE)
+                .hint("try again; mind the keyboard's layout and Caps Lock: nothing counts tries"),
             HomeError::Version { .. } => coded(ErrorCode::HOME_VERSION),
             HomeError::NoCard(_) => coded(ErrorCode::CARD_UNKNOWN),
         }

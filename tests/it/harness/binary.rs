@@ -31,6 +31,17 @@ pub(crate) struct Ended {
     pub(crate) stderr: String,
 }
 
+impl Ended {
+    /// Takes what a command left.
+    pub(crate) fn of(output: std::process::Output) -> Self {
+        Self {
+            code: output.status.code().unwrap(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
 impl Desk {
     pub(crate) fn new() -> Self {
         Self {
@@ -71,7 +82,7 @@ impl Desk {
     /// Runs a command to its end.
     #[track_caller]
     pub(crate) fn run(&self, args: &[&str]) -> Ended {
-        ended(self.command(args).output().unwrap())
+        Ended::of(self.command(args).output().unwrap())
     }
 
     /// Runs a command with something on its standard input.
@@ -86,7 +97,7 @@ impl Desk {
             .unwrap();
         // A command that does not read it may be gone already.
         let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-        ended(child.wait_with_output().unwrap())
+        Ended::of(child.wait_with_output().unwrap())
     }
 
     /// Runs a command that has to succeed; returns its standard output.
@@ -110,14 +121,6 @@ impl Desk {
             assert!(ended.stderr.contains(word), "{args:?}: {word}: {ended:?}");
         }
         ended
-    }
-}
-
-fn ended(output: std::process::Output) -> Ended {
-    Ended {
-        code: output.status.code().unwrap(),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
     }
 }
 

@@ -5,11 +5,12 @@
 //! organiser's). A block that begins with alice is written for alice: bob puts his name for hers.
 //! `<!-- not run: REASON -->` leaves a block out. A `text` block that follows is what the last machine shows: `…` stands for
 //! anything in a line, and alone for any lines. After `<!-- file NAME: alice -->` any block is a file
-//! there. Each machine has a folder and a home; all share `/media/stick`.
+//! there. `<!-- dave deals twice: PLAN -->` makes him cheat. Each machine has a user's folder, with the
+//! home where it is by default; all share `/media/stick`.
 //!
 //! **What a person types** is on the page a line that ends in `____`. The test gives it by flag: the
 //! passphrase, the code of the plan that is run, the name of the ceremony that is left. Keystores are
-//! encrypted the quick way.
+//! encrypted the quick way, and homes opened with little work once they are made.
 //!
 //! **Stand-ins** of the page, such as its ceremony id, stand for what the ceremony really has.
 
@@ -17,21 +18,36 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use conclave::ceremony::plan::Plan;
+use conclave::crypto::identity::IdentityKey;
+use conclave::json;
+use conclave::protocol::deal;
+use conclave::secret::{Passphrase, Secret};
+use conclave::store::disk::RealDisk;
+use conclave::store::home::Home;
+use conclave::store::wrap::Unlock;
+use conclave::wire::envelope::{Envelope, Kind, Place};
 
-/// The plans of a page, in the order of their making: ceremony id, time, plan code.
-const PLANS: [[&str; 3]; 2] = [
-    [
-        "1f2e3d4c",
-        "1767225600",
-        "maple suffer size shift market mom drift deny",
-    ],
-    [
-        "5a6b7c8d",
-        "1767312000",
-        "merit lunar direct fit delay poverty between hover",
-    ],
+/// The stand-ins of a page for its plans, by the plan's name: ceremony id, time, plan code.
+const PLANS: [(&str, [&str; 3]); 2] = [
+    (
+        "Pool North",
+        [
+            "1f2e3d4c",
+            "1767225600",
+            "maple suffer size shift market mom drift deny",
+        ],
+    ),
+    (
+        "Pool South",
+        [
+            "5a6b7c8d",
+            "1767312000",
+            "merit lunar direct fit delay poverty between hover",
+        ],
+    ),
 ];
 
 /// What a page shows of a run, each learned where it is shown first: outcome codes, a time of day, a
@@ -60,13 +76,18 @@ enum Step<'a> {
         machines: Vec<&'a str>,
         text: Vec<&'a str>,
     },
+    DealTwice {
+        machine: &'a str,
+        plan: &'a str,
+    },
 }
 
 /// A page being played.
 pub(crate) struct Story {
     folder: tempfile::TempDir,
     stand_ins: BTreeMap<&'static str, String>,
-    plans: usize,
+    /// Plan codes by ceremony id: each costs a second.
+    codes: BTreeMap<String, String>,
 }
 
 /// Plays a page; panics at the first line that is not as promised. Returns the number of commands.
@@ -85,6 +106,7 @@ pub(crate) fn play(page: &str) -> usize {
                     fs::write(story.machine(machine).join(name), text).unwrap();
                 }
             }
+            Step::DealTwice { machine, plan } => story.deal_twice(machine, plan),
             Step::Run {
                 line,
                 turns,
@@ -133,7 +155,7 @@ impl Story {
         Self {
             folder,
             stand_ins: BTreeMap::new(),
-            plans: 0,
+            codes: BTreeMap::new(),
         }
     }
 
@@ -179,7 +201,7 @@ impl Story {
             .args(["-c", &script])
             .env_clear()
             .env("PATH", format!("{}:/usr/bin:/bin", binaries.display()))
-            .env("CONCLAVE_HOME", machine.join("home"))
+            .env("HOME", &machine)
             .current_dir(&machine)
             .stdin(Stdio::null())
             .stdout(shown.try_clone().unwrap())
@@ -193,6 +215,9 @@ impl Story {
                 .any(|line| line.starts_with("conclave plan new"))
         {
             self.learn_plan(&folder, &script);
+        }
+        if code == 0 && commands.iter().any(|line| line == "conclave identity new") {
+            lighten(&machine.join(".local/share/conclave/home-key.age"));
         }
         (code, fs::read_to_string(log).unwrap())
     }
@@ -219,7 +244,8 @@ impl Story {
         let plan = named.and_then(|name| fs::read(folder.join(name)).ok());
         if let Some(plan) = plan.and_then(|bytes| Plan::parse(&bytes).ok()) {
             if rest.starts_with("run ") && !rest.contains("--accept-plan") {
-                answered.push_str(&format!(" --accept-plan '{}'", plan.code().unwrap()));
+                let code = &self.codes[&plan.cid().to_string()];
+                answered.push_str(&format!(" --accept-plan '{code}'"));
             }
             if rest.starts_with("ceremony abandon") {
                 answered.push_str(&format!(" --name '{}'", plan.name()));
@@ -228,17 +254,38 @@ impl Story {
         answered
     }
 
+    /// Puts a second deal of an operator on the stick, as well made as the first.
+    fn deal_twice(&self, name: &str, plan: &str) {
+        let plan = Plan::parse(&fs::read(self.real(plan)).unwrap()).unwrap();
+        let root = self.machine(name).join(".local/share/conclave");
+        let unlock = Unlock::Passphrase(Passphrase::new(PASSPHRASE.to_owned()).unwrap());
+        let home = Home::open(Arc::new(RealDisk), &root, &unlock).unwrap();
+        let identity = IdentityKey::from_seed(&home.identity_seed().unwrap());
+        let mut operators = plan.roster().iter();
+        let position = operators.position(|one| one.card.identity() == &identity.public());
+        let deal = deal::make(&plan.params(), position.unwrap(), &Secret::new([0x77; 32]));
+        let payload = json::to_value(&deal.unwrap()).unwrap();
+        let cid = *plan.cid();
+        let second = Envelope::sign(&identity, cid, Kind::Deal, Place::Deal, payload).unwrap();
+        let folder = format!("{}-{}", plan.name().file_stem(), cid.short());
+        let file = Path::new(&self.stick()).join(folder).join("second.json");
+        fs::write(file, second.bytes()).unwrap();
+    }
+
     /// Remembers what the next plan's stand-ins stand for.
     fn learn_plan(&mut self, folder: &Path, script: &str) {
         let words: Vec<&str> = script.split_whitespace().collect();
         let output = words.iter().position(|word| *word == "-o").unwrap() + 1;
         let plan = Plan::parse(&fs::read(folder.join(words[output])).unwrap()).unwrap();
-        let [cid, created, code] = PLANS[self.plans];
-        self.plans += 1;
-        self.stand_ins.insert(cid, plan.cid().short());
-        self.stand_ins.insert(created, plan.created().to_string());
-        self.stand_ins
-            .insert(code, plan.code().unwrap().to_string());
+        let spoken = plan.code().unwrap().to_string();
+        self.codes.insert(plan.cid().to_string(), spoken.clone());
+        let mut stand_ins = PLANS.iter();
+        let named = stand_ins.find(|(name, _)| *name == plan.name().as_str());
+        if let Some((_, [cid, created, code])) = named {
+            self.stand_ins.insert(cid, plan.cid().short());
+            self.stand_ins.insert(created, plan.created().to_string());
+            self.stand_ins.insert(code, spoken);
+        }
     }
 
     /// Compares what was shown with what the page promises.
@@ -287,6 +334,16 @@ impl Story {
     }
 }
 
+/// Wraps a home key anew with little work: every command opens a home, and pays for it.
+fn lighten(file: &Path) {
+    let passphrase = || age::secrecy::SecretString::from(PASSPHRASE);
+    let identity = age::scrypt::Identity::new(passphrase());
+    let key = age::decrypt(&identity, &fs::read(file).unwrap()).unwrap();
+    let mut recipient = age::scrypt::Recipient::new(passphrase());
+    recipient.set_work_factor(4);
+    fs::write(file, age::encrypt(&recipient, &key).unwrap()).unwrap();
+}
+
 /// What two codes, two times or two numbers have in common.
 fn shape(text: &str) -> String {
     let mut shape = String::new();
@@ -307,11 +364,17 @@ fn shape(text: &str) -> String {
 fn is_asked(prompt: &str) -> bool {
     let words = prompt.split(['(', ':']).next().unwrap().trim();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cli");
-    let mut sources = fs::read_dir(folder).unwrap();
-    !words.is_empty()
-        && sources.any(|entry| {
-            fs::read_to_string(entry.unwrap().path()).is_ok_and(|text| text.contains(words))
-        })
+    !words.is_empty() && stands_in(&folder, words)
+}
+
+fn stands_in(folder: &Path, words: &str) -> bool {
+    fs::read_dir(folder).unwrap().any(|entry| {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            return stands_in(&path, words);
+        }
+        fs::read_to_string(path).is_ok_and(|text| text.contains(words))
+    })
 }
 
 /// Whether lines are as promised, where a lone `…` is any number of lines.
@@ -350,7 +413,13 @@ fn steps(page: &str) -> Vec<Step<'_>> {
             .strip_prefix("<!-- ")
             .and_then(|text| text.strip_suffix(" -->"))
         {
-            comment = Some(text);
+            comment = match text.split_once(" deals twice: ") {
+                Some((machine, plan)) => {
+                    steps.push(Step::DealTwice { machine, plan });
+                    None
+                }
+                None => Some(text),
+            };
             continue;
         }
         let Some(kind) = line.strip_prefix("```") else {

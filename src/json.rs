@@ -107,7 +107,7 @@ fn invalid(error: serde_json::Error) -> JsonError {
     let plain = |c: char| if c.is_control() { '\u{fffd}' } else { c };
     let mut safe: String = text.chars().take(LONGEST).map(plain).collect();
     if safe.len() < text.len() {
-        safe.push('…');
+        safe.push_str("...");
     }
     JsonError::Invalid(safe)
 }

@@ -1,7 +1,7 @@
 //! Calls that were not understood, in the words and with the exit code of every other error.
 
 use std::ffi::OsString;
-use std::io::ErrorKind as Io;
+use std::io::{self, ErrorKind as Io, Write as _};
 
 use clap::error::ErrorKind;
 
@@ -30,7 +30,7 @@ pub(super) fn not_taken(error: &clap::Error, args: &[OsString]) -> u8 {
     );
     if is_help {
         let code = u8::try_from(error.exit_code()).unwrap_or(Kind::Usage.exit_code());
-        return match error.print() {
+        return match print(error) {
             Err(failed) if failed.kind() != Io::BrokenPipe => Kind::Failed.exit_code(),
             _ => code,
         };
@@ -46,6 +46,18 @@ pub(super) fn not_taken(error: &clap::Error, args: &[OsString]) -> u8 {
     }
     ui.fail(&error);
     error.kind().exit_code()
+}
+
+/// Prints a page where the parser would: help that was asked for is data.
+fn print(page: &clap::Error) -> io::Result<()> {
+    let text = help::printable(&page.render().to_string());
+    if page.use_stderr() {
+        io::stderr().write_all(text.as_bytes())
+    } else {
+        let mut stdout = io::stdout();
+        stdout.write_all(text.as_bytes())?;
+        stdout.flush()
+    }
 }
 
 /// The command that the arguments name, as far as they do: `conclave plan new`.

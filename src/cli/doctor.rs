@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::Context;
 use super::error::CommandError;
 use super::home::locale;
-use super::ui::wrap;
+use super::layout::wrap;
 use super::via::Via;
 use crate::ambient::Clock as _;
 use crate::ceremony::plan::Plan;
@@ -24,7 +24,7 @@ Example:
 
 One line for each check: what was found, what it means, what to do. Reads this machine, the home and
 the plan; needs no network and no passphrase. Writes a file into the home and 4 MiB to each --via,
-and removes both: killed in between, it leaves hidden files (.tmp-…-conclave) that no command takes
+and removes both: killed in between, it leaves hidden files (.tmp-*-conclave) that no command takes
 for anything. Exit code 1: a ceremony would fail here; warnings alone are 0.";
 
 /// Room that is asked for without a plan, in bytes: 64 MiB.

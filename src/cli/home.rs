@@ -1,7 +1,7 @@
-//! Where the home lies, and opening it.
+//! Where the home lies, and opening it; and all else that the environment says.
 #![expect(
     clippy::disallowed_methods,
-    reason = "the one reader of the environment: where this user's data folder is, and the locale"
+    reason = "the one reader of the environment: where this user's data folder is, how wide lines are, and the locale"
 )]
 
 use std::ffi::OsString;
@@ -16,6 +16,41 @@ use crate::store::wrap::Unlock;
 
 /// The variable that names the home.
 pub const HOME_VARIABLE: &str = "CONCLAVE_HOME";
+
+/// What is read from the environment, for people.
+pub(super) const VARIABLES: &[(&str, &str)] = &[
+    (HOME_VARIABLE, "The home, where --home does not name it."),
+    (
+        "XDG_DATA_HOME, HOME, LOCALAPPDATA",
+        "Where the user's data folder is, which holds the home if nothing names another.",
+    ),
+    (
+        "TERM",
+        "If it is dumb, progress is told in lines instead of being drawn, as screen readers need it.",
+    ),
+    (
+        "COLUMNS",
+        "How wide help is laid out where no terminal says it.",
+    ),
+];
+
+/// Whether the terminal, or who reads it aloud, wants lines that stay instead of lines drawn anew.
+pub(super) fn plain_terminal() -> bool {
+    is_plain(cfg!(windows), std::env::var_os("TERM").as_deref())
+}
+
+/// Windows names its terminals by nothing; elsewhere a terminal without a name can do nothing.
+fn is_plain(windows: bool, terminal: Option<&std::ffi::OsStr>) -> bool {
+    match terminal {
+        Some(name) => name == "dumb" || name.is_empty(),
+        None => !windows,
+    }
+}
+
+/// How many columns the environment says a line has: for output that goes to no terminal.
+pub(super) fn columns() -> Option<usize> {
+    std::env::var("COLUMNS").ok()?.parse().ok()
+}
 
 impl Context {
     /// Returns the home's folder: `--home`, else `CONCLAVE_HOME`, else in the user's data folder.
@@ -105,6 +140,20 @@ fn locate(macos: bool, variable: impl Fn(&str) -> Option<OsString>) -> Option<Pa
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_terminal_that_can_do_nothing_is_plain() {
+        for (windows, name, plain) in [
+            (false, Some("xterm"), false),
+            (false, Some("dumb"), true),
+            (true, Some("dumb"), true),
+            (false, Some(""), true),
+            (false, None, true),
+            (true, None, false),
+        ] {
+            assert_eq!(is_plain(windows, name.map(std::ffi::OsStr::new)), plain);
+        }
+    }
 
     #[cfg(unix)]
     #[test]

@@ -17,7 +17,7 @@ use crate::store::disk::Kind;
 
 const EXAMPLE: &str = "\
 Reads: the keystores, and where no flag names a passphrase, the file that holds it: keystore-x.txt
-beside keystore-x.json, passwords/keystore-x.txt beside the keys' folder (Teku), or secrets/0x…
+beside keystore-x.json, passwords/keystore-x.txt beside the keys' folder (Teku), or secrets/0x*
 beside the validators' folder (Lighthouse). Folders are searched four levels deep for
 keystore*.json and voting-keystore.json. Writes nothing and shows no secret.
 

@@ -27,6 +27,7 @@ mod audit;
 mod call;
 mod card;
 mod ceremonies;
+mod completions;
 mod deposit_check;
 mod doctor;
 mod expect;
@@ -36,6 +37,8 @@ mod home_passphrase;
 mod identity;
 mod keystore_check;
 mod known;
+mod layout;
+mod man;
 mod needs;
 mod plan_check;
 mod plan_new;
@@ -120,6 +123,8 @@ enum Command {
     /// Check deposit files
     #[command(subcommand)]
     Deposit(DepositCommand),
+    Completions(completions::Args),
+    Man(man::Args),
 }
 
 #[derive(Debug, Subcommand)]
@@ -238,6 +243,8 @@ fn dispatch(command: Command, cx: &mut Context) -> Result<(), CommandError> {
         Command::Doctor(args) => doctor::run(&args, cx),
         Command::Keystore(KeystoreCommand::Check(args)) => keystore_check::run(&args, cx),
         Command::Deposit(DepositCommand::Check(args)) => deposit_check::run(&args, cx),
+        Command::Completions(args) => completions::run(&args, cx),
+        Command::Man(args) => man::run(&args, cx),
     }
 }
 

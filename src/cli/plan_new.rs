@@ -60,7 +60,7 @@ pub(super) fn run(args: &NewArgs, cx: &mut Context) -> Result<(), CommandError> 
     if let Ok(plan) = &plan {
         let known = cx.known(plan);
         cx.ui
-            .note(format!("\n{}", Page::of(plan).with_known(known)));
+            .show(format!("\n{}", Page::of(plan).with_known(known)));
     }
     cx.ui.note(format!(
         "The same without questions (another plan, with a code of its own):\n  {}\n",

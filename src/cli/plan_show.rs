@@ -65,7 +65,7 @@ pub(super) fn run(args: &ShowArgs, cx: &mut Context) -> Result<(), CommandError>
     if args.json {
         cx.ui.json(&report)?;
     } else {
-        cx.ui.data(&report.page);
+        cx.ui.data_page(&report.page);
         if let (Some(list), Some(differences)) = (&expected, &report.differences) {
             cx.ui.data("Your list of addresses");
             if differences.is_none() {
@@ -75,7 +75,8 @@ pub(super) fn run(args: &ShowArgs, cx: &mut Context) -> Result<(), CommandError>
                     .data(format!("  {}\n", differences.lines().join("\n  ")));
             }
         }
-        cx.ui.data(format!("Plan code\n  {}", report.plan_code));
+        cx.ui
+            .data_page(format!("Plan code\n  {}", report.plan_code));
     }
     match report.differences {
         Some(differences) if !differences.is_none() => Err(CommandError::of(

@@ -121,6 +121,11 @@ impl Context {
         Ok(passphrase)
     }
 
+    /// Asks and reads a line, without its ends' spaces; nothing if the terminal went away.
+    pub(super) fn typed_line(&mut self, question: impl Display) -> io::Result<Option<String>> {
+        ask_line(&mut self.ui, question)
+    }
+
     /// Asks a question whose answer is no secret. `flag` is its twin for scripts.
     pub fn answer(&mut self, question: impl Display, flag: &str) -> Result<String, CommandError> {
         if !self.has_terminal() {
@@ -130,7 +135,10 @@ impl Context {
             )
             .hint(format!("give {flag}")));
         }
-        ask_line(&mut self.ui, question)
+        let line = self
+            .typed_line(format!("{question} "))
+            .map_err(|error| CommandError::failed(format!("cannot read the answer: {error}")))?;
+        Ok(line.unwrap_or_default())
     }
 
     /// Asks for a yes; `--yes` is one. Never for a question of safety.
@@ -188,16 +196,16 @@ pub(super) fn has_terminal() -> bool {
     io::stdin().is_terminal()
 }
 
-/// Asks on standard error and reads a line of standard input, which is a terminal.
-pub(super) fn ask_line(ui: &mut Ui, question: impl Display) -> Result<String, CommandError> {
-    ui.ask(format!("{question} "));
+/// Asks on standard error and reads a line of standard input, which is a terminal, without its ends'
+/// spaces; nothing if the terminal went away.
+pub(super) fn ask_line(ui: &mut Ui, question: impl Display) -> io::Result<Option<String>> {
+    ui.ask(question);
     let mut line = String::new();
-    io::stdin()
+    let read = io::stdin()
         .lock()
         .take(MAX_ANSWER_BYTES)
-        .read_line(&mut line)
-        .map_err(|error| CommandError::failed(format!("cannot read the answer: {error}")))?;
-    Ok(line.trim().to_owned())
+        .read_line(&mut line)?;
+    Ok((read > 0).then(|| line.trim().to_owned()))
 }
 
 /// A passphrase and its newline.

@@ -12,10 +12,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::Serialize;
 
 use super::error::{CommandError, ErrorCode};
+use super::layout::fit;
 use crate::json;
 
 /// Nothing is laid out for less than this, whatever a terminal says.
-const MIN_WIDTH: usize = 20;
+pub(super) const MIN_WIDTH: usize = 20;
 
 /// The owner of both streams.
 pub struct Ui {
@@ -105,6 +106,26 @@ impl Ui {
     /// Writes a line, or several, of data to standard output.
     pub fn data(&mut self, text: impl Display) {
         self.write_data(format!("{}\n", visible(&text.to_string())).as_bytes());
+    }
+
+    /// [`Self::data`], broken between words where a terminal is narrow.
+    pub fn data_page(&mut self, page: impl Display) {
+        let page = fitted(page, dialoguer::console::Term::stdout().size_checked());
+        self.data(page);
+    }
+
+    /// Shows on standard error what a question is about, also when notes are left out; broken
+    /// between words where a terminal is narrow.
+    pub fn show(&mut self, page: impl Display) {
+        self.say(fitted(
+            page,
+            dialoguer::console::Term::stderr().size_checked(),
+        ));
+    }
+
+    /// Writes a text of this program's own making to standard output, for another program: as it is.
+    pub fn script(&mut self, text: &str) {
+        self.write_data(text.as_bytes());
     }
 
     /// How many columns standard output has, if it is a terminal.
@@ -205,30 +226,21 @@ impl Ui {
     }
 }
 
-/// Breaks a text at spaces; what follows the first line is indented by two more. A word that is
-/// longer than a line stays whole.
-pub fn wrap(text: &str, indent: &str, wide: usize) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut line = indent.to_owned();
-    let mut empty = true;
-    for word in text.split(' ') {
-        let needed = line
-            .chars()
-            .count()
-            .saturating_add(usize::from(!empty))
-            .saturating_add(word.chars().count());
-        if !empty && needed > wide {
-            lines.push(std::mem::replace(&mut line, format!("{indent}  ")));
-            empty = true;
-        }
-        if !empty {
-            line.push(' ');
-        }
-        line.push_str(word);
-        empty = false;
+fn fitted(page: impl Display, terminal: Option<(u16, u16)>) -> String {
+    let page = page.to_string();
+    match terminal {
+        Some((_, columns)) => fit(&page, usize::from(columns).max(MIN_WIDTH)),
+        None => page,
     }
-    lines.push(line);
-    lines
+}
+
+/// How many columns this terminal has, also when standard output goes into a pager.
+pub(super) fn terminal_width() -> Option<usize> {
+    use dialoguer::console::Term;
+    [Term::stdout(), Term::stderr()]
+        .iter()
+        .find_map(Term::size_checked)
+        .map(|(_, columns)| usize::from(columns))
 }
 
 /// Replaces what a terminal would obey or reorder by, but for line ends.

@@ -128,17 +128,19 @@ impl Talk for PluginTalk {
         self.heard(message, || {
             let no = no.unwrap_or("no");
             let question = format!(
-                "age plugin: {}\n  y: {yes}\n  n: {no}\n[y/N]",
+                "age plugin: {}\n  y: {yes}\n  n: {no}\n[y/N] ",
                 message.trim()
             );
-            let answer = ask_line(&mut Ui::new(false), question).ok()?;
+            let answer = ask_line(&mut Ui::new(false), question).ok()??;
             Some(matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes"))
         })
     }
 
     fn ask(&self, what: &str) -> Option<String> {
         self.heard(what, || {
-            ask_line(&mut Ui::new(false), format!("age plugin: {}", what.trim())).ok()
+            ask_line(&mut Ui::new(false), format!("age plugin: {} ", what.trim()))
+                .ok()
+                .flatten()
         })
     }
 

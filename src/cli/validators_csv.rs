@@ -359,7 +359,7 @@ impl Cells<'_> {
         let text = self.cell(column).unwrap_or_default();
         let mut shown: String = text.chars().take(SHOWN_CHARS).collect();
         if shown.len() < text.len() {
-            shown.push('…');
+            shown.push_str("...");
         }
         let shown = if shown.is_empty() {
             shown

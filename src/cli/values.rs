@@ -114,7 +114,7 @@ pub(super) fn ranges(numbers: &[usize]) -> String {
         })
         .collect();
     if runs.len() > LISTED {
-        text.push("…".to_owned());
+        text.push("...".to_owned());
     }
     text.join(", ")
 }
@@ -168,7 +168,7 @@ mod tests {
         assert_eq!(ranges(&[]), "");
         assert_eq!(ranges(&[1, 2, 3, 3, 5, 7, 8]), "1-3, 5, 7-8");
         let odd: Vec<usize> = (0..50).map(|n| n * 2).collect();
-        assert_eq!(ranges(&odd), "0, 2, 4, 6, 8, 10, 12, 14, 16, 18, …");
+        assert_eq!(ranges(&odd), "0, 2, 4, 6, 8, 10, 12, 14, 16, 18, ...");
     }
 
     #[test]

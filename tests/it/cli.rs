@@ -1,5 +1,7 @@
 //! The command line: its help, its streams, and an operator's identity and cards.
 
+use std::collections::BTreeSet;
+use std::path::Path;
 use std::process::Stdio;
 
 use conclave::store::disk::RealDisk;
@@ -24,20 +26,35 @@ pub(crate) fn listed() -> Vec<String> {
     commands
 }
 
+/// Both pages of every command, and no golden page of a command that is gone.
 #[test]
 fn help_is_what_it_was() {
     let desk = Desk::new();
-    assert_golden("help/conclave.txt", &desk.ok(&["--help"]));
-    for command in listed() {
-        let mut args: Vec<&str> = command.split(' ').collect();
-        let name = args.join("-");
-        args.push("--help");
-        let help = desk.ok(&args);
-        assert!(
-            help.lines().all(|line| line.chars().count() <= 140),
-            "{help}"
-        );
-        assert_golden(&format!("help/{name}.txt"), &help);
+    let mut pages = BTreeSet::new();
+    for command in desk.commands() {
+        let words: Vec<&str> = command.iter().map(String::as_str).collect();
+        let name = match words.as_slice() {
+            [] => "conclave".to_owned(),
+            words => words.join("-"),
+        };
+        for (flag, page) in [
+            ("--help", format!("help/{name}.txt")),
+            ("-h", format!("help/short/{name}.txt")),
+        ] {
+            let help = desk.ok(&[&words[..], &[flag]].concat());
+            assert_golden(&page, &help);
+            pages.insert(page);
+        }
+    }
+    for folder in ["help", "help/short"] {
+        let golden = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/cli")
+            .join(folder);
+        for entry in std::fs::read_dir(golden).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            let known = name == "short" || pages.contains(&format!("{folder}/{name}"));
+            assert!(known, "{folder}/{name} is the page of no command");
+        }
     }
     let version = concat!("conclave ", env!("CARGO_PKG_VERSION"), "\n");
     assert_eq!(desk.ok(&["--version"]), version);

@@ -33,6 +33,10 @@ mod cli_home;
 #[cfg(test)]
 mod cli_plan;
 #[cfg(test)]
+mod cli_screen;
+#[cfg(test)]
+mod cli_shell;
+#[cfg(test)]
 mod cli_status;
 #[cfg(test)]
 mod cli_unlock;

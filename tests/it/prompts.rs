@@ -71,6 +71,8 @@ fn complete(code: &str) -> Vec<Call<'_>> {
             vec!["deposit", "check", "deposits.json"],
             1,
         ),
+        ("completions", vec!["completions", "bash"], 0),
+        ("man", vec!["man", "--out", "man1"], 0),
     ]
 }
 
@@ -157,10 +159,11 @@ const INCOMPLETE: &[(&str, &[&str], &[&str])] = &[
     ("audit", &["audit"], &["<RECORD>"]),
     ("keystore check", &["keystore", "check"], &["<FILE|DIR>"]),
     ("deposit check", &["deposit", "check"], &["<FILE>"]),
+    ("completions", &["completions"], &["<SHELL>"]),
 ];
 
 /// Commands that need nothing but what they find.
-const NEVER_INCOMPLETE: &[&str] = &["doctor", "identity show", "status"];
+const NEVER_INCOMPLETE: &[&str] = &["doctor", "identity show", "man", "status"];
 
 fn names<'a>(calls: impl Iterator<Item = &'a str>) -> BTreeSet<String> {
     calls.map(str::to_owned).collect()

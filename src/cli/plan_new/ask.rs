@@ -4,6 +4,7 @@
 //! screen reader reads it, and whoever is interrupted leaves a terminal as it was. An answer that
 //! does not do is asked for again with the reason. Nothing is written while questions are open.
 
+use std::fmt::Display;
 use std::io::{self, IsTerminal as _};
 
 use dialoguer::console::Term;
@@ -14,6 +15,7 @@ use super::facts;
 use super::flags::{KeygenArgs, Keystores};
 use crate::ceremony::plan::{default_threshold, instalment_problems};
 use crate::cli::error::{CommandError, ErrorCode};
+use crate::cli::home::plain_terminal;
 use crate::cli::validators_csv::{self, Defaults, MAX_ROWS};
 use crate::cli::values::{self, counted};
 use crate::cli::{Context, validators_csv::List};
@@ -59,7 +61,7 @@ fn until<T>(
     mut read: impl FnMut(&str, &mut Context) -> Result<T, Vec<String>>,
 ) -> Result<T, CommandError> {
     loop {
-        let answer = line(question, default)?;
+        let answer = line(cx, question, default)?;
         match read(answer.trim(), cx) {
             Ok(value) => return Ok(value),
             Err(reasons) => {
@@ -71,7 +73,22 @@ fn until<T>(
     }
 }
 
-fn line(question: &str, default: Option<&str>) -> Result<String, CommandError> {
+fn line(cx: &mut Context, question: &str, default: Option<&str>) -> Result<String, CommandError> {
+    let gone = |why: &dyn Display| {
+        CommandError::failed(format!(
+            "the terminal went away while a question was open ({why}); nothing was written"
+        ))
+    };
+    if plain_terminal() {
+        let brackets = default.map(|default| format!(" [{default}]"));
+        let question = format!("{question}{}: ", brackets.unwrap_or_default());
+        let answer = cx.typed_line(question).map_err(|error| gone(&error))?;
+        let answer = answer.ok_or_else(|| gone(&"end of input"))?;
+        return Ok(match default {
+            Some(default) if answer.is_empty() => default.to_owned(),
+            _ => answer,
+        });
+    }
     let mut input = Input::<String>::with_theme(&SimpleTheme)
         .with_prompt(question)
         .allow_empty(true);
@@ -80,11 +97,7 @@ fn line(question: &str, default: Option<&str>) -> Result<String, CommandError> {
     }
     input
         .interact_text_on(&Term::stderr())
-        .map_err(|Error::IO(error)| {
-            CommandError::failed(format!(
-                "the terminal went away while a question was open ({error}); nothing was written"
-            ))
-        })
+        .map_err(|Error::IO(error)| gone(&error))
 }
 
 fn one<E: ToString>(error: E) -> Vec<String> {
@@ -230,7 +243,7 @@ fn threshold(args: &mut KeygenArgs, n: usize, cx: &mut Context) -> Result<(), Co
                 "  {t} of {n} is below two thirds: live signing is then not safe from slashing when operators cheat\n"
             ));
             let question = format!("Type {UNSAFE} to mean it (nothing: choose again)");
-            if line(&question, None)?.trim() != UNSAFE {
+            if line(cx, &question, None)?.trim() != UNSAFE {
                 continue;
             }
             args.danger_low_threshold = true;

@@ -30,7 +30,10 @@ pub(super) fn accept(
         cx.ui.warn(warning);
     }
     let page = Page::of(plan).with_known(known);
-    cx.ui.note(&page);
+    // Who is asked for the code sees what it accepts, whatever is left out otherwise.
+    if args.accept_plan.is_none() || !cx.global.quiet {
+        cx.ui.show(&page);
+    }
     compare(cx, plan, args, page.needs_list())?;
     let words = match &args.accept_plan {
         Some(words) => words.clone(),

@@ -3,7 +3,7 @@
 
 use super::Row;
 use super::gather::OperatorRow;
-use crate::cli::ui::wrap;
+use crate::cli::layout::wrap;
 
 /// Lays a ceremony out; `width` is the terminal's, nothing where no terminal is.
 pub(super) fn lines(row: &Row, width: Option<usize>) -> Vec<String> {

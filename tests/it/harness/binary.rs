@@ -32,12 +32,18 @@ pub(crate) struct Ended {
 }
 
 impl Ended {
-    /// Takes what a command left.
+    /// Takes what a command left. What goes to no terminal is plain text, whichever command it comes
+    /// from: no colour, no line drawn anew.
     pub(crate) fn of(output: std::process::Output) -> Self {
+        let plain = |bytes| {
+            let text = String::from_utf8(bytes).unwrap();
+            assert!(!text.contains(['\u{1b}', '\r', '\u{8}']), "{text:?}");
+            text
+        };
         Self {
             code: output.status.code().unwrap(),
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
+            stdout: plain(output.stdout),
+            stderr: plain(output.stderr),
         }
     }
 }
@@ -106,6 +112,24 @@ impl Desk {
         let ended = self.run(args);
         assert_eq!(ended.code, 0, "{args:?}: {ended:?}");
         ended.stdout
+    }
+
+    /// Every command by its words, from the first page of help: none for conclave itself, then the
+    /// groups and what they hold.
+    pub(crate) fn commands(&self) -> Vec<Vec<String>> {
+        let page = self.ok(&["--help"]);
+        let groups = page.split("\nOptions:").next().unwrap();
+        let mut commands = std::collections::BTreeSet::from([Vec::new()]);
+        for line in groups.lines().filter_map(|line| line.strip_prefix("  ")) {
+            let name = line.split("  ").next().unwrap();
+            if name.is_empty() {
+                continue;
+            }
+            let words: Vec<String> = name.split(' ').map(ToOwned::to_owned).collect();
+            commands.extend((1..=words.len()).map(|count| words[..count].to_vec()));
+        }
+        assert!(commands.len() > 20, "{page}");
+        commands.into_iter().collect()
     }
 
     /// Runs a command that has to fail with this exit code and these words on standard error.

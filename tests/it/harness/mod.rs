@@ -9,5 +9,6 @@ pub(crate) mod forgery;
 pub(crate) mod homes;
 pub(crate) mod maths;
 pub(crate) mod plugin;
+pub(crate) mod screen;
 pub(crate) mod story;
 pub(crate) mod terminal;

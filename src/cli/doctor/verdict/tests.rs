@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::cli::doctor::host::{Core, Entropy, Interface, Swap, Terminal};
-use crate::cli::ui::wrap;
+use crate::cli::layout::wrap;
 
 const MIB: u64 = 1 << 20;
 

@@ -166,6 +166,7 @@ pub(super) fn list(args: &ListArgs, cx: &mut Context) -> Result<(), CommandError
 }
 
 pub(super) fn archive(args: &ArchiveArgs, cx: &mut Context) -> Result<(), CommandError> {
+    cx.require(cx.home_needs()?.into_iter().collect())?;
     let root = cx.home_root()?;
     let (glance, plan) = find(cx, &root, &args.ceremony)?;
     let state = State::of(&glance);

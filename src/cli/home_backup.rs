@@ -68,6 +68,10 @@ struct BackupPassphrase {
 }
 
 impl BackupPassphrase {
+    fn is_given(&self) -> bool {
+        self.backup_passphrase_file.is_some() || self.backup_passphrase_fd.is_some()
+    }
+
     fn given(&self, cx: &mut Context) -> Result<Option<Passphrase>, CommandError> {
         let file = self.backup_passphrase_file.as_deref();
         cx.passphrase_of(file, self.backup_passphrase_fd)
@@ -86,6 +90,9 @@ pub(super) struct RestoreArgs {
 
 pub(super) fn backup(args: &BackupArgs, cx: &mut Context) -> Result<(), CommandError> {
     cx.refuse_taken(&args.output)?;
+    let asked = args.recipient.is_empty() && !args.passphrase.is_given();
+    let own = asked.then_some(("the passphrase of the backup", TWIN));
+    cx.require(cx.home_needs()?.into_iter().chain(own).collect())?;
     let home = cx.open_home()?;
     // Taken first: a person who mistypes it waits for nothing.
     let by = if args.recipient.is_empty() {

@@ -22,6 +22,8 @@ Examples:
   conclave home change-passphrase
   conclave home change-passphrase --recipient age1yubikey1... --new-unlock yubikey-identity.txt";
 
+const TWIN: &str = "--new-passphrase-file FILE, --new-passphrase-fd N or --recipient AGE_RECIPIENT";
+
 /// Change what opens this home: its passphrase, or an age key
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLE)]
@@ -42,6 +44,11 @@ pub(super) struct PassphraseArgs {
 }
 
 pub(super) fn run(args: &PassphraseArgs, cx: &mut Context) -> Result<(), CommandError> {
+    let asked = args.recipient.is_none()
+        && args.new_passphrase_file.is_none()
+        && args.new_passphrase_fd.is_none();
+    let new = asked.then_some(("the new passphrase", TWIN));
+    cx.require(cx.home_needs()?.into_iter().chain(new).collect())?;
     let mut home = cx.open_home()?;
     match &args.recipient {
         Some(recipient) => {
@@ -67,11 +74,7 @@ pub(super) fn run(args: &PassphraseArgs, cx: &mut Context) -> Result<(), Command
         None => {
             let file = args.new_passphrase_file.as_deref();
             let given = cx.passphrase_of(file, args.new_passphrase_fd)?;
-            let passphrase = cx.new_passphrase_or(
-                "new passphrase of the home",
-                given,
-                "--new-passphrase-file FILE, --new-passphrase-fd N or --recipient AGE_RECIPIENT",
-            )?;
+            let passphrase = cx.new_passphrase_or("new passphrase of the home", given, TWIN)?;
             home.rewrap(&Wrap::Passphrase(passphrase, WorkFactor::DEFAULT), None)?;
         }
     }

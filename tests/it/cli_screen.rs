@@ -1,5 +1,6 @@
 //! What stands on a screen: narrow ones, ones that cannot draw, and ones that are read aloud.
 
+use crate::four_homes::Ceremony;
 use crate::harness::binary::{Desk, draft, plan_file};
 use crate::harness::screen::on_screen;
 
@@ -180,4 +181,24 @@ fn questions_are_asked_in_lines() {
         "{screen:?}"
     );
     assert!(!screen.contains(CONTROLS), "{screen:?}");
+}
+
+/// Who asks for few words still sees the page before the code is asked for.
+#[test]
+fn quiet_hides_no_page_that_a_question_is_about() {
+    let ceremony = Ceremony::prepare();
+    let run =
+        "--quiet --home home-alice --passphrase-file passphrase run pool.plan.json --via stick";
+    let run: Vec<&str> = run.split(' ').collect();
+    let (code, screen) = on_screen(&ceremony.desk, &run, (80, "xterm"), "no such words\n");
+    assert_ne!(code, 0, "{screen}");
+    let page = screen.find("Withdrawal addresses\n  0x71C7656EC7ab88b098defB751B7401B5f6d8976F");
+    let question = screen.find("Type the plan code");
+    assert!(page.is_some() && page < question, "{screen}");
+    assert!(screen.contains("nothing was sent"), "{screen}");
+    // No question, no page.
+    let told = ceremony
+        .desk
+        .run(&[&run[..], &["--accept-plan", "no such words"]].concat());
+    assert!(!told.stderr.contains("Withdrawal addresses"), "{told:?}");
 }

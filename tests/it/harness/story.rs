@@ -228,11 +228,21 @@ impl Story {
         let Some(rest) = line.strip_prefix("conclave ") else {
             return line;
         };
-        let typed = ["identity new", "card ", "run ", "ceremony abandon"];
+        let typed = [
+            "identity new",
+            "card ",
+            "run ",
+            "ceremony a",
+            "home backup",
+        ];
         let mut answered = line.clone();
         if typed.iter().any(|command| rest.starts_with(command)) {
             let file = self.folder.path().join("passphrase");
             answered = format!("conclave --passphrase-file {} {rest}", file.display());
+        }
+        if rest.starts_with("home ") {
+            let file = self.folder.path().join("passphrase");
+            answered.push_str(&format!(" --backup-passphrase-file {}", file.display()));
         }
         if rest.starts_with("run ") || rest.starts_with("rehearse ") {
             answered.push_str(" --keystores pbkdf2");

@@ -58,7 +58,10 @@ fn refused(change: impl FnOnce(&mut Value), says: &str) {
 
 #[test]
 fn one_wrong_thing_is_one_problem() {
-    refused(|plan| plan["version"] = json!(2), "for protocol 2; this is conclave ");
+    refused(
+        |plan| plan["version"] = json!(2),
+        "for protocol 2; this is conclave ",
+    );
     refused(|plan| plan["extra"] = json!(1), "unknown field");
     refused(
         |plan| plan["validators"][0]["extra"] = json!(1),

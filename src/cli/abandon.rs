@@ -2,6 +2,7 @@
 
 use super::Context;
 use super::error::{CommandError, ErrorCode};
+use super::restored;
 use super::status::find;
 use super::via::Via;
 use crate::ambient::OsRandomness;
@@ -26,6 +27,8 @@ pub(super) struct Args {
     /// The ceremony's name, to say that it is meant
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
+    #[command(flatten)]
+    restored: restored::Danger,
 }
 
 /// Runs the command.
@@ -55,6 +58,7 @@ pub(super) fn run(args: &Args, cx: &mut Context) -> Result<(), CommandError> {
         ));
     }
     let home = cx.open_home()?;
+    restored::ask(cx, &home, &plan, &args.restored)?;
     let mut seat = Seat::open(&home, &plan)?;
     let Some(envelope) = seat.session().abandon(seat.me())? else {
         return Err(CommandError::of(

@@ -7,6 +7,7 @@ mod codes;
 mod from;
 
 pub use codes::ErrorCode;
+pub(super) use from::plugin;
 
 /// What kind of end a command came to; each has its exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,6 +12,9 @@ const GROUPS: &[(&str, &[&str])] = &[
         &[
             "identity new",
             "identity show",
+            "home change-passphrase",
+            "home backup",
+            "home restore",
             "card",
             "plan new keygen",
             "plan show",
@@ -21,7 +24,15 @@ const GROUPS: &[(&str, &[&str])] = &[
     ),
     (
         "Ceremony",
-        &["rehearse", "run", "status", "ceremony abandon", "audit"],
+        &[
+            "rehearse",
+            "run",
+            "status",
+            "ceremony list",
+            "ceremony archive",
+            "ceremony abandon",
+            "audit",
+        ],
     ),
     ("Keys", &["keystore check", "deposit check"]),
     ("This tool", &["completions", "man"]),

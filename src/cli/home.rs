@@ -64,26 +64,38 @@ impl Context {
         })
     }
 
-    /// Opens the home; asks for its passphrase if no flag gives it.
+    /// Opens the home: with the identity file of `--unlock`, or with its passphrase, which is asked
+    /// for if no flag gives it.
     pub fn open_home(&mut self) -> Result<Home, CommandError> {
         let root = self.home_root()?;
         // Before the passphrase: a person is not asked in vain.
         let public = Home::public(&*self.disk, &root)?;
-        if let WrappedBy::Recipient(recipient) = public.wrapped_by {
-            return Err(CommandError::of(
-                ErrorCode::HOME_KEY_KIND,
-                format!(
-                    "the home at {} is wrapped to the age key {recipient}, not by a passphrase",
-                    root.display()
-                ),
-            ));
-        }
-        let passphrase = self.passphrase("passphrase of the home")?;
-        Ok(Home::open(
-            Arc::clone(&self.disk),
-            &root,
-            &Unlock::Passphrase(passphrase),
-        )?)
+        let at = root.display();
+        let unlock = match (public.wrapped_by, self.global.unlock.clone()) {
+            (WrappedBy::Passphrase, None) => {
+                let passphrase = self.passphrase("passphrase of the home")?;
+                return Ok(Home::open(
+                    Arc::clone(&self.disk),
+                    &root,
+                    &Unlock::Passphrase(passphrase),
+                )?);
+            }
+            (WrappedBy::Passphrase, Some(_)) => {
+                let text = format!("the home at {at} opens with a passphrase, not with an age key");
+                return Err(CommandError::of(ErrorCode::HOME_KEY_KIND, text)
+                    .hint("give the command without --unlock"));
+            }
+            (WrappedBy::Recipient(recipient), None) => {
+                let text = format!(
+                    "the home at {at} opens with the age key {recipient}, not with a passphrase"
+                );
+                return Err(CommandError::of(ErrorCode::HOME_KEY_KIND, text)
+                    .hint("name its age identity file with --unlock FILE"));
+            }
+            (WrappedBy::Recipient(_), Some(file)) => self.unlock_file(&file)?,
+        };
+        let disk = Arc::clone(&self.disk);
+        unlock.open(|unlock| Ok(Home::open(disk, &root, unlock)?))
     }
 }
 

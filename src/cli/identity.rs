@@ -4,20 +4,26 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::Context;
 use super::error::CommandError;
+use super::{Context, unlock};
 use crate::ambient::Randomness as _;
 use crate::crypto::identity::IdentityKey;
 use crate::store::disk::DiskError;
 use crate::store::home::{Home, HomeError};
+use crate::store::keys::Recipient;
 use crate::store::wrap::{WorkFactor, Wrap};
 
 const NEW_EXAMPLE: &str = "\
-Writes: the home, encrypted under a passphrase of at least 12 characters.
-Without the home or its passphrase, what this operator holds is lost: back both up.
+Writes: the home, encrypted under a passphrase of at least 12 characters, or to an age recipient.
+Without the home, or without its passphrase or age key, what this operator holds is lost: back both
+up.
 
 Example:
-  conclave identity new --home /media/operator/home";
+  conclave identity new --home /media/operator/home
+
+With a hardware key, through its age plugin (here a YubiKey); every later command takes --unlock:
+  conclave identity new --recipient age1yubikey1...
+  conclave card --name Alice --unlock yubikey-identity.txt";
 
 const SHOW_EXAMPLE: &str = "\
 Reads: home.json of the home.
@@ -31,7 +37,13 @@ Example:
 /// kept.
 #[derive(Debug, Args)]
 #[command(after_long_help = NEW_EXAMPLE)]
-pub(super) struct NewArgs {}
+pub(super) struct NewArgs {
+    /// Open the home with the age key behind this recipient (age1...), a plugin's too, instead of a
+    /// passphrase
+    #[arg(long, value_name = "AGE_RECIPIENT", value_parser = unlock::recipient,
+          conflicts_with_all = ["passphrase_file", "passphrase_fd"])]
+    recipient: Option<Recipient>,
+}
 
 /// Show this operator's identity
 ///
@@ -44,7 +56,7 @@ pub(super) struct ShowArgs {
     json: bool,
 }
 
-pub(super) fn new(_: &NewArgs, cx: &mut Context) -> Result<(), CommandError> {
+pub(super) fn new(args: &NewArgs, cx: &mut Context) -> Result<(), CommandError> {
     let root = cx.home_root()?;
     // Before the passphrase: a person is not asked in vain.
     match Home::public(&*cx.disk, &root) {
@@ -60,11 +72,28 @@ pub(super) fn new(_: &NewArgs, cx: &mut Context) -> Result<(), CommandError> {
     {
         return Err(HomeError::Occupied(root).into());
     }
-    let passphrase = cx.new_passphrase("passphrase of the new home")?;
-    let seed = cx.rng.seed()?;
-    let identity = IdentityKey::from_seed(&seed).public().to_string();
-    let wrap = Wrap::Passphrase(passphrase, WorkFactor::DEFAULT);
-    Home::create(Arc::clone(&cx.disk), &root, &wrap, &identity, &seed)?;
+    let disk = Arc::clone(&cx.disk);
+    let identity = match &args.recipient {
+        Some(recipient) => {
+            let sealing = cx.sealing(std::slice::from_ref(recipient));
+            let seed = cx.rng.seed()?;
+            let identity = IdentityKey::from_seed(&seed).public().to_string();
+            sealing.seal(|wraps| {
+                let make = |wrap| Home::create(Arc::clone(&disk), &root, wrap, &identity, &seed);
+                wraps.iter().try_for_each(|wrap| make(wrap).map(drop))?;
+                Ok(())
+            })?;
+            identity
+        }
+        None => {
+            let passphrase = cx.new_passphrase("passphrase of the new home")?;
+            let seed = cx.rng.seed()?;
+            let identity = IdentityKey::from_seed(&seed).public().to_string();
+            let wrap = Wrap::Passphrase(passphrase, WorkFactor::DEFAULT);
+            Home::create(disk, &root, &wrap, &identity, &seed)?;
+            identity
+        }
+    };
     cx.ui.note(format!("made the home at {}", root.display()));
     cx.ui.data(identity);
     cx.ui

@@ -26,11 +26,14 @@ mod abandon;
 mod audit;
 mod call;
 mod card;
+mod ceremonies;
 mod completions;
 mod deposit_check;
 mod doctor;
 mod expect;
 mod help;
+mod home_backup;
+mod home_passphrase;
 mod identity;
 mod keystore_check;
 mod known;
@@ -42,9 +45,11 @@ mod plan_new;
 mod plan_show;
 mod progress;
 mod rehearse;
+mod restored;
 mod run;
 mod status;
 mod stopped;
+mod unlock;
 mod values;
 mod via;
 
@@ -80,6 +85,9 @@ pub struct Global {
         conflicts_with = "passphrase_file"
     )]
     pub passphrase_fd: Option<u32>,
+    /// Open the home with the age identity in FILE, such as a hardware key's, instead of a passphrase
+    #[arg(long, global = true, value_name = "FILE", conflicts_with_all = ["passphrase_file", "passphrase_fd"])]
+    pub unlock: Option<PathBuf>,
     /// Answer yes to questions of convenience; never to one of safety
     #[arg(long, global = true)]
     pub yes: bool,
@@ -101,9 +109,12 @@ enum Command {
     Rehearse(rehearse::Args),
     Run(Box<run::Args>),
     Status(status::Args),
-    /// Leave ceremonies
+    /// List, archive and leave ceremonies
     #[command(subcommand)]
     Ceremony(CeremonyCommand),
+    /// Look after the home: passphrase, backup, restore
+    #[command(subcommand)]
+    Home(HomeCommand),
     Audit(audit::Args),
     Doctor(doctor::Args),
     /// Check keystores
@@ -134,7 +145,17 @@ enum PlanCommand {
 
 #[derive(Debug, Subcommand)]
 #[command(disable_help_subcommand = true)]
+enum HomeCommand {
+    ChangePassphrase(home_passphrase::PassphraseArgs),
+    Backup(home_backup::BackupArgs),
+    Restore(home_backup::RestoreArgs),
+}
+
+#[derive(Debug, Subcommand)]
+#[command(disable_help_subcommand = true)]
 enum CeremonyCommand {
+    List(ceremonies::ListArgs),
+    Archive(ceremonies::ArchiveArgs),
     Abandon(abandon::Args),
 }
 
@@ -212,6 +233,11 @@ fn dispatch(command: Command, cx: &mut Context) -> Result<(), CommandError> {
         Command::Rehearse(args) => rehearse::run(&args, cx),
         Command::Run(args) => run::run(&args, cx),
         Command::Status(args) => status::run(&args, cx),
+        Command::Home(HomeCommand::ChangePassphrase(args)) => home_passphrase::run(&args, cx),
+        Command::Home(HomeCommand::Backup(args)) => home_backup::backup(&args, cx),
+        Command::Home(HomeCommand::Restore(args)) => home_backup::restore(&args, cx),
+        Command::Ceremony(CeremonyCommand::List(args)) => ceremonies::list(&args, cx),
+        Command::Ceremony(CeremonyCommand::Archive(args)) => ceremonies::archive(&args, cx),
         Command::Ceremony(CeremonyCommand::Abandon(args)) => abandon::run(&args, cx),
         Command::Audit(args) => audit::run(&args, cx),
         Command::Doctor(args) => doctor::run(&args, cx),

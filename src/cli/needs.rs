@@ -39,7 +39,9 @@ impl Context {
 
     /// What opening the home asks for.
     pub(super) fn home_needs(&self) -> Result<Option<Need>, CommandError> {
-        let given = self.global.passphrase_file.is_some() || self.global.passphrase_fd.is_some();
+        let given = self.global.passphrase_file.is_some()
+            || self.global.passphrase_fd.is_some()
+            || self.global.unlock.is_some();
         let public = Home::public(&*self.disk, &self.home_root()?)?;
         let asks = matches!(public.wrapped_by, WrappedBy::Passphrase) && !given;
         Ok(asks.then_some((

@@ -10,11 +10,14 @@ use std::path::Path;
 
 use super::Context;
 use super::error::{CommandError, ErrorCode};
+use super::ui::Ui;
 use crate::secret::{Passphrase, Secret, SecretBytes};
 use crate::store::disk::{DiskError, read_descriptor};
 
 /// The fewest characters of a new passphrase.
 pub const MIN_PASSPHRASE_CHARS: usize = 12;
+
+const GLOBAL_TWIN: &str = "--passphrase-file FILE or --passphrase-fd N";
 
 /// The longest answer to a question, in bytes.
 const MAX_ANSWER_BYTES: u64 = 1024;
@@ -22,27 +25,37 @@ const MAX_ANSWER_BYTES: u64 = 1024;
 impl Context {
     /// Tells whether a person can be asked.
     pub fn has_terminal(&self) -> bool {
-        io::stdin().is_terminal()
+        has_terminal()
     }
 
-    /// Returns the passphrase that the flags name, if they name one.
+    /// Returns the passphrase that the global flags name, if they name one.
     pub fn flag_passphrase(&mut self) -> Result<Option<Passphrase>, CommandError> {
-        if let Some(path) = self.global.passphrase_file.clone() {
-            return self.passphrase_in(&path).map(Some);
+        let file = self.global.passphrase_file.clone();
+        self.passphrase_of(file.as_deref(), self.global.passphrase_fd)
+    }
+
+    /// Returns the passphrase in a file or behind a descriptor, if one is named.
+    pub fn passphrase_of(
+        &mut self,
+        file: Option<&Path>,
+        descriptor: Option<u32>,
+    ) -> Result<Option<Passphrase>, CommandError> {
+        if let Some(path) = file {
+            return self.passphrase_in(path).map(Some);
         }
-        if let Some(descriptor) = self.global.passphrase_fd {
-            let read = read_descriptor(descriptor, limit()).map_err(|error| match error {
-                DiskError::NotRegular { .. } => CommandError::usage(format!(
-                    "file descriptor {descriptor} is a terminal, which would show the passphrase"
-                ))
-                .hint("without the flag, conclave asks for it and shows nothing"),
-                error => error.into(),
-            })?;
-            let bytes = Secret::new(read);
-            let name = format!("file descriptor {descriptor}");
-            return self.take_passphrase(&bytes, &name).map(Some);
-        }
-        Ok(None)
+        let Some(descriptor) = descriptor else {
+            return Ok(None);
+        };
+        let read = read_descriptor(descriptor, limit()).map_err(|error| match error {
+            DiskError::NotRegular { .. } => CommandError::usage(format!(
+                "file descriptor {descriptor} is a terminal, which would show the passphrase"
+            ))
+            .hint("without the flag, conclave asks for it and shows nothing"),
+            error => error.into(),
+        })?;
+        let bytes = Secret::new(read);
+        let name = format!("file descriptor {descriptor}");
+        self.take_passphrase(&bytes, &name).map(Some)
     }
 
     /// Returns the passphrase that a file holds; one newline at its end does not belong to it.
@@ -56,7 +69,12 @@ impl Context {
         if let Some(passphrase) = self.flag_passphrase()? {
             return Ok(passphrase);
         }
-        self.need_terminal(what)?;
+        self.asked_passphrase(what, GLOBAL_TWIN)
+    }
+
+    /// Asks for an existing passphrase; `twin` names its flags.
+    pub fn asked_passphrase(&mut self, what: &str, twin: &str) -> Result<Passphrase, CommandError> {
+        self.need_terminal(what, twin)?;
         ask_hidden(&format!("{what}: "))
     }
 
@@ -64,11 +82,21 @@ impl Context {
     /// types it twice.
     pub fn new_passphrase(&mut self, what: &str) -> Result<Passphrase, CommandError> {
         let given = self.flag_passphrase()?;
+        self.new_passphrase_or(what, given, GLOBAL_TWIN)
+    }
+
+    /// [`Self::new_passphrase`] with what other flags gave; `twin` names these.
+    pub fn new_passphrase_or(
+        &mut self,
+        what: &str,
+        given: Option<Passphrase>,
+        twin: &str,
+    ) -> Result<Passphrase, CommandError> {
         let typed = given.is_none();
         let passphrase = match given {
             Some(passphrase) => passphrase,
             None => {
-                self.need_terminal(what)?;
+                self.need_terminal(what, twin)?;
                 ask_hidden(&format!(
                     "{what} (at least {MIN_PASSPHRASE_CHARS} characters): "
                 ))?
@@ -95,13 +123,7 @@ impl Context {
 
     /// Asks and reads a line, without its ends' spaces; nothing if the terminal went away.
     pub(super) fn typed_line(&mut self, question: impl Display) -> io::Result<Option<String>> {
-        self.ui.ask(question);
-        let mut line = String::new();
-        let read = io::stdin()
-            .lock()
-            .take(MAX_ANSWER_BYTES)
-            .read_line(&mut line)?;
-        Ok((read > 0).then(|| line.trim().to_owned()))
+        ask_line(&mut self.ui, question)
     }
 
     /// Asks a question whose answer is no secret. `flag` is its twin for scripts.
@@ -128,7 +150,7 @@ impl Context {
         Ok(matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes"))
     }
 
-    fn need_terminal(&self, what: &str) -> Result<(), CommandError> {
+    fn need_terminal(&self, what: &str, twin: &str) -> Result<(), CommandError> {
         if self.has_terminal() {
             return Ok(());
         }
@@ -136,7 +158,7 @@ impl Context {
             ErrorCode::NO_TERMINAL,
             format!("the {what} is needed, and there is no terminal to ask at"),
         )
-        .hint("give --passphrase-file FILE or --passphrase-fd N"))
+        .hint(format!("give {twin}")))
     }
 
     fn take_passphrase(
@@ -169,12 +191,30 @@ impl Context {
     }
 }
 
+/// Tells whether a person can be asked.
+pub(super) fn has_terminal() -> bool {
+    io::stdin().is_terminal()
+}
+
+/// Asks on standard error and reads a line of standard input, which is a terminal, without its ends'
+/// spaces; nothing if the terminal went away.
+pub(super) fn ask_line(ui: &mut Ui, question: impl Display) -> io::Result<Option<String>> {
+    ui.ask(question);
+    let mut line = String::new();
+    let read = io::stdin()
+        .lock()
+        .take(MAX_ANSWER_BYTES)
+        .read_line(&mut line)?;
+    Ok((read > 0).then(|| line.trim().to_owned()))
+}
+
 /// A passphrase and its newline.
 fn limit() -> u64 {
     (Passphrase::MAX_BYTES as u64).saturating_add(2)
 }
 
-fn ask_hidden(prompt: &str) -> Result<Passphrase, CommandError> {
+/// Asks at the terminal, without echo.
+pub(super) fn ask_hidden(prompt: &str) -> Result<Passphrase, CommandError> {
     let text = rpassword::prompt_password(prompt).map_err(|error| {
         CommandError::of(
             ErrorCode::NO_TERMINAL,

@@ -49,6 +49,9 @@ pub(super) struct Args {
     ceremony: Option<String>,
     #[command(flatten)]
     via: Via,
+    /// Show archived ceremonies of this home too
+    #[arg(long)]
+    all: bool,
     /// Report as JSON
     #[arg(long)]
     json: bool,
@@ -299,6 +302,11 @@ fn choose(
     found: &mut BTreeMap<Digest, Candidate>,
 ) -> Result<(), CommandError> {
     let Some(name) = &args.ceremony else {
+        let archived = |candidate: &Candidate| {
+            let glance = candidate.glance.as_ref();
+            glance.is_some_and(|glance| glance.markers.contains(&Marker::Archived))
+        };
+        found.retain(|_, candidate| args.all || !archived(candidate));
         // What is over here and lies on no courier is no news to who asks about a courier.
         found.retain(|_, candidate| {
             args.via.is_empty()

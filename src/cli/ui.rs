@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 
-use super::error::{CommandError, ErrorCode};
+use super::error::{CommandError, ErrorCode, Kind};
 use super::layout::fit;
 use crate::json;
 
@@ -167,7 +167,12 @@ impl Ui {
 
     /// Says why a command did not do what it was asked, then what to do about it.
     pub fn error(&mut self, error: &CommandError) {
-        self.say(format!("error: {}", error.message()));
+        // Who only waits for others has not met an error, and should not read of one.
+        let head = match error.kind() {
+            Kind::Waiting => "",
+            _ => "error: ",
+        };
+        self.say(format!("{head}{}", error.message()));
         for cause in error.causes() {
             self.say(format!("  {cause}"));
         }

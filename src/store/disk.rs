@@ -17,8 +17,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 mod error;
+mod process;
 
 pub use error::{DiskError, Kind};
+pub use process::{open_to_others, peak_memory_bytes, read_descriptor};
 
 /// The most entries that [`Disk::list`] returns; a directory with more is refused.
 pub const MAX_ENTRIES: usize = 100_000;
@@ -318,58 +320,6 @@ impl Disk for RealDisk {
         }
         Ok(())
     }
-}
-
-/// Returns the most memory that this process has had resident so far, in bytes, where the system
-/// says it (Linux: `VmHWM` of proc(5)).
-pub fn peak_memory_bytes() -> Option<u64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    kibibytes.checked_mul(1024)
-}
-
-/// Reads at most `limit` bytes, to its end, from a file descriptor that this process inherited; for
-/// secrets that are handed over by number. Refuses a terminal, which would show what is typed.
-///
-/// Opened by its name in `/dev/fd`: nothing else of this process can be reading from it. A pipe is
-/// waited for until its writer closes it.
-#[cfg(unix)]
-pub fn read_descriptor(descriptor: u32, limit: u64) -> Result<Vec<u8>, DiskError> {
-    use std::io::IsTerminal as _;
-    let path = PathBuf::from(format!("/dev/fd/{descriptor}"));
-    let failed = |error: io::Error| explain("read", &path, &error);
-    let file = File::open(&path).map_err(failed)?;
-    if file.is_terminal() {
-        return Err(DiskError::NotRegular {
-            path,
-            kind: Kind::Special,
-        });
-    }
-    // Made long enough at once: a vector that grows leaves its old bytes behind.
-    let most = limit.saturating_add(1);
-    let mut bytes = Vec::with_capacity(usize::try_from(most).unwrap_or(0));
-    let read = file.take(most).read_to_end(&mut bytes).map_err(failed)? as u64;
-    if read > limit {
-        return Err(DiskError::TooLarge {
-            path,
-            actual: read,
-            limit,
-        });
-    }
-    Ok(bytes)
-}
-
-/// Other systems hand nothing over by number.
-#[cfg(not(unix))]
-pub fn read_descriptor(descriptor: u32, _: u64) -> Result<Vec<u8>, DiskError> {
-    Err(DiskError::Other {
-        action: "read",
-        path: PathBuf::from(format!("file descriptor {descriptor}")),
-        reason: "this system has no inherited file descriptors".to_owned(),
-    })
 }
 
 /// Says whether a name is that of a temporary file of a [`Disk`].

@@ -7,8 +7,15 @@
 //! cards/<16 hex of E_i>/          card.json, and secret.age until the card is spent
 //! ceremonies/<cid>/…              board, own messages, markers (see `vault`)
 //! vault/<cid>/shares.age          shares
-//! lock                            held while a process uses the home
+//! lock                            held for what ceremonies share; see below
+//! locks/<cid>                     held while a process is at work in that ceremony
+//! home-key.next                   only while the home key is wrapped anew; see `rewrap`
 //! ```
+//!
+//! Several processes may use one home. Each ceremony's files belong to the process that holds the
+//! ceremony's lock ([`Home::lock_ceremony`]). What ceremonies share, the files in the root and the
+//! cards, is changed only under the home's own lock ([`Home::lock`]), which is held for moments: a
+//! key derivation never falls under it. Who needs both takes the ceremony's first.
 //!
 //! Promises: a secret is encrypted in memory and only then written, so that no file, temporary ones
 //! included, ever holds it in clear; nothing is overwritten; every call has fsynced when it returns.
@@ -25,10 +32,13 @@ use serde::{Deserialize, Serialize};
 
 use super::disk::{Access, Disk, DiskError, DiskLock, Kind};
 use super::wrap::{HomeKey, Unlock, Wrap, WrapError};
+use crate::hash::Digest;
 use crate::json::{self, JsonError, encode_hex};
 use crate::secret::{Secret, SecretBytes, Seed};
 
 const MAX_CARD_BYTES: u64 = crate::wire::card::MAX_CARD_BYTES as u64;
+
+mod rewrap;
 
 /// The version of the layout above.
 pub const HOME_VERSION: u32 = 1;
@@ -37,10 +47,15 @@ const DESCRIPTION: &str = "home.json";
 const KEY: &str = "home-key.age";
 const IDENTITY: &str = "identity.age";
 const LOCK: &str = "lock";
+const LOCKS: &str = "locks";
 const CARDS: &str = "cards";
 const CARD: &str = "card.json";
 const CARD_SECRET: &str = "secret.age";
 const SMALL_FILE_BYTES: u64 = 64 << 10;
+
+/// How often the home's lock is tried for; each try waits half a second. It is held for moments, by a
+/// backup for as long as the home takes to be read.
+const LOCK_TRIES: u32 = 20;
 
 /// Why a home could not be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -73,6 +88,17 @@ pub enum HomeError {
     /// The passphrase does not open this home.
     #[error("the passphrase does not open the home at {}; nothing was changed", .0.display())]
     WrongPassphrase(PathBuf),
+    /// No key of the identity file opens this home.
+    #[error("no key of that identity file opens the home at {}, which is wrapped to {recipient}; nothing was changed", root.display())]
+    WrongIdentity {
+        /// The home.
+        root: PathBuf,
+        /// What it is wrapped to.
+        recipient: String,
+    },
+    /// Another process is at work in this ceremony.
+    #[error("another conclave is at work in this ceremony, with the home at {}; nothing was done here", .0.display())]
+    CeremonyBusy(PathBuf),
     /// A file of the home does not hold what it should.
     #[error("{} {reason}", path.display())]
     Malformed {
@@ -136,14 +162,13 @@ pub struct StoredCard {
     pub spent: bool,
 }
 
-/// An open home; no other process can open it until this value is dropped.
+/// An open home. Others may have it open too; see the module's text.
 #[derive(Debug)]
 pub struct Home {
     disk: Arc<dyn Disk>,
     root: PathBuf,
     key: HomeKey,
     public: HomePublic,
-    _lock: DiskLock,
 }
 
 impl Home {
@@ -158,60 +183,56 @@ impl Home {
         seed: &Seed,
     ) -> Result<Self, HomeError> {
         refuse_standing(&*disk, root)?;
-        let building = building_directory(root)?;
-        disk.create_dir_all(&building, Access::Private)?;
-        let lock = disk.lock(&building.join(LOCK))?;
-        disk.clean_temporaries(&building)?;
-        for name in [DESCRIPTION, KEY, IDENTITY] {
-            disk.remove_file(&building.join(name))?;
-        }
+        // Held until the home stands, wherever the file lies by then.
+        let (building, _lock) = building_site(&*disk, root)?;
 
         let key = HomeKey::generate();
         let public = HomePublic {
             version: HOME_VERSION,
             identity: identity.to_owned(),
             home_key: key.recipient(),
-            wrapped_by: match wrap {
-                Wrap::Passphrase(..) => WrappedBy::Passphrase,
-                Wrap::Recipient(recipient) => WrappedBy::Recipient(recipient.to_string()),
-            },
+            wrapped_by: WrappedBy::from(wrap),
         };
         let home = Self {
             disk,
             root: building,
             key,
             public,
-            _lock: lock,
         };
-        home.write_wrapped_key(wrap)?;
+        let wrapped = home.wrapped_key(wrap)?;
+        home.disk
+            .create(&home.root.join(KEY), &wrapped, Access::Private)?;
         home.put_secret(IDENTITY, &seed.expose(|seed| Secret::new(seed.to_vec())))?;
         let description = json::pretty(&home.public)
             .map_err(|error| malformed(&root.join(DESCRIPTION), &error))?;
         home.put_public(DESCRIPTION, &description)?;
-        match home.disk.publish_dir(&home.root, root) {
-            Err(DiskError::AlreadyExists(_)) => Err(HomeError::Occupied(root.to_owned())),
-            Err(error) => Err(error.into()),
-            // The lock is on the file, wherever it lies.
-            Ok(()) => Ok(Self {
-                root: root.to_owned(),
-                ..home
-            }),
-        }
+        publish(&*home.disk, &home.root, root)?;
+        Ok(Self {
+            root: root.to_owned(),
+            ..home
+        })
     }
 
-    /// Opens a home; costs one key derivation. A second process that tries fails at once.
+    /// Opens a home, and ends what a dead process began; costs one key derivation.
     pub fn open(disk: Arc<dyn Disk>, root: &Path, unlock: &Unlock) -> Result<Self, HomeError> {
-        let public = Self::public(&*disk, root)?;
-        let lock = disk.lock(&root.join(LOCK))?;
-        disk.clean_temporaries(root)?;
+        Self::public(&*disk, root)?;
         let path = root.join(KEY);
+        let lock = lock_home(&*disk, root)?;
+        disk.clean_temporaries(root)?;
+        rewrap::settle(&*disk, root)?;
+        let public = Self::public(&*disk, root)?;
         let file = disk.read(&path, SMALL_FILE_BYTES)?;
-        let key = HomeKey::unwrap(&file, unlock).map_err(|reason| match reason {
-            WrapError::WrongPassphrase => HomeError::WrongPassphrase(root.to_owned()),
-            reason => HomeError::Sealed {
-                path: path.clone(),
-                reason,
+        drop(lock);
+        let key = HomeKey::unwrap(&file, unlock).map_err(|reason| match (reason, unlock) {
+            (WrapError::WrongPassphrase, _) => HomeError::WrongPassphrase(root.to_owned()),
+            (WrapError::WrongKey, Unlock::Keys(_)) => HomeError::WrongIdentity {
+                root: root.to_owned(),
+                recipient: match &public.wrapped_by {
+                    WrappedBy::Passphrase => "a passphrase".to_owned(),
+                    WrappedBy::Recipient(recipient) => recipient.clone(),
+                },
             },
+            (reason, _) => sealed(&path, reason),
         })?;
         if key.recipient() != public.home_key {
             let error =
@@ -223,7 +244,6 @@ impl Home {
             root: root.to_owned(),
             key,
             public,
-            _lock: lock,
         })
     }
 
@@ -234,16 +254,23 @@ impl Home {
             Err(DiskError::NotFound(_)) => return Err(HomeError::NoHome(root.to_owned())),
             other => other?,
         };
-        let limit = usize::try_from(SMALL_FILE_BYTES).unwrap_or(usize::MAX);
-        let value = json::parse(&bytes, limit).map_err(|error| malformed(&path, &error))?;
-        // A later layout may have other fields; its version is told first.
-        let version = value.get("version").and_then(serde_json::Value::as_u64);
-        match version.and_then(|version| u32::try_from(version).ok()) {
-            Some(version) if version != HOME_VERSION => Err(HomeError::Version {
-                root: root.to_owned(),
-                version,
-            }),
-            _ => json::decode(&value).map_err(|error: JsonError| malformed(&path, &error)),
+        let standing = describe(root, &path, &bytes)?;
+        Ok(rewrap::switched(disk, root)?.unwrap_or(standing))
+    }
+
+    /// Takes the lock on what ceremonies share; waits up to about ten seconds for others.
+    pub fn lock(&self) -> Result<DiskLock, HomeError> {
+        lock_home(&*self.disk, &self.root)
+    }
+
+    /// Takes the lock on one ceremony, which the caller holds for as long as it works in it. Fails
+    /// soon with [`HomeError::CeremonyBusy`] if another process holds it.
+    pub fn lock_ceremony(&self, cid: &Digest) -> Result<DiskLock, HomeError> {
+        let locks = self.path(LOCKS)?;
+        self.disk.create_dir_all(&locks, Access::Private)?;
+        match self.disk.lock(&locks.join(cid.to_string())) {
+            Err(DiskError::Locked(_)) => Err(HomeError::CeremonyBusy(self.root.clone())),
+            other => Ok(other?),
         }
     }
 
@@ -347,6 +374,7 @@ impl Home {
     ) -> Result<(), HomeError> {
         let card = card_file(encryption_key, CARD);
         let secret = card_file(encryption_key, CARD_SECRET);
+        let _lock = self.lock()?;
         if self.get_public(&card, MAX_CARD_BYTES)?.is_some() && !self.stands(&secret)? {
             return Err(HomeError::Spent(self.path(&card)?));
         }
@@ -386,7 +414,8 @@ impl Home {
             .transpose()
     }
 
-    /// Destroys a card's secret and keeps the card. Spending a spent card is fine.
+    /// Destroys a card's secret and keeps the card. Spending a spent card is fine. Whoever decides
+    /// that it may be destroyed holds [`Self::lock`] from before that decision.
     pub fn spend_card(&self, encryption_key: &[u8; 48]) -> Result<(), HomeError> {
         let card = card_file(encryption_key, CARD);
         if !self.stands(&card)? {
@@ -413,7 +442,7 @@ impl Home {
         Ok(self.disk.clean_temporaries(directory)?)
     }
 
-    fn write_wrapped_key(&self, wrap: &Wrap) -> Result<(), HomeError> {
+    fn wrapped_key(&self, wrap: &Wrap) -> Result<Vec<u8>, HomeError> {
         let path = self.root.join(KEY);
         let file = self
             .key
@@ -424,11 +453,47 @@ impl Home {
         if let Wrap::Passphrase(passphrase, _) = wrap {
             HomeKey::check_passphrase(&file, passphrase).map_err(|reason| sealed(&path, reason))?;
         }
-        Ok(self.disk.create(&path, &file, Access::Private)?)
+        Ok(file)
     }
 }
 
-fn refuse_standing(disk: &dyn Disk, root: &Path) -> Result<(), HomeError> {
+impl From<&Wrap> for WrappedBy {
+    fn from(wrap: &Wrap) -> Self {
+        match wrap.recipient() {
+            None => Self::Passphrase,
+            Some(recipient) => Self::Recipient(recipient),
+        }
+    }
+}
+
+/// Reads the description of a home; `root` and `path` are for messages.
+fn describe(root: &Path, path: &Path, bytes: &[u8]) -> Result<HomePublic, HomeError> {
+    let limit = usize::try_from(SMALL_FILE_BYTES).unwrap_or(usize::MAX);
+    let value = json::parse(bytes, limit).map_err(|error| malformed(path, &error))?;
+    // A later layout may have other fields; its version is told first.
+    let version = value.get("version").and_then(serde_json::Value::as_u64);
+    match version.and_then(|version| u32::try_from(version).ok()) {
+        Some(version) if version != HOME_VERSION => Err(HomeError::Version {
+            root: root.to_owned(),
+            version,
+        }),
+        _ => json::decode(&value).map_err(|error: JsonError| malformed(path, &error)),
+    }
+}
+
+fn lock_home(disk: &dyn Disk, root: &Path) -> Result<DiskLock, HomeError> {
+    let path = root.join(LOCK);
+    for _ in 1..LOCK_TRIES {
+        match disk.lock(&path) {
+            Err(DiskError::Locked(_)) => {}
+            other => return Ok(other?),
+        }
+    }
+    Ok(disk.lock(&path)?)
+}
+
+/// Refuses a place where a home cannot be made: where one stands, or anything else.
+pub fn refuse_standing(disk: &dyn Disk, root: &Path) -> Result<(), HomeError> {
     match Home::public(disk, root) {
         Ok(public) => {
             return Err(HomeError::Exists {
@@ -445,15 +510,39 @@ fn refuse_standing(disk: &dyn Disk, root: &Path) -> Result<(), HomeError> {
     }
 }
 
-/// Beside the home, on the same file system, so that one rename publishes it.
-fn building_directory(root: &Path) -> Result<PathBuf, HomeError> {
+/// Makes the directory in which a home is built, beside its place and so on the same file system,
+/// without what a dead process left there. The lock keeps a second builder out.
+pub(super) fn building_site(
+    disk: &dyn Disk,
+    root: &Path,
+) -> Result<(PathBuf, DiskLock), HomeError> {
     let name = root
         .file_name()
         .ok_or_else(|| HomeError::Nameless(root.to_owned()))?;
     let mut building = std::ffi::OsString::from(".tmp-");
     building.push(name);
     building.push("-conclave");
-    Ok(root.with_file_name(building))
+    let building = root.with_file_name(building);
+    disk.create_dir_all(&building, Access::Private)?;
+    let lock = disk.lock(&building.join(LOCK))?;
+    disk.clean_temporaries(&building)?;
+    for entry in disk.list(&building)? {
+        let path = building.join(&entry.name);
+        match entry.kind {
+            Kind::Directory => disk.remove_tree(&path)?,
+            _ if entry.name == LOCK => {}
+            _ => disk.remove_file(&path)?,
+        }
+    }
+    Ok((building, lock))
+}
+
+/// Gives a home that was built its name.
+pub(super) fn publish(disk: &dyn Disk, building: &Path, root: &Path) -> Result<(), HomeError> {
+    match disk.publish_dir(building, root) {
+        Err(DiskError::AlreadyExists(_)) => Err(HomeError::Occupied(root.to_owned())),
+        other => Ok(other?),
+    }
 }
 
 /// The first 8 bytes tell the cards of one home apart; a clash is refused when the second is stored.

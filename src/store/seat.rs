@@ -13,7 +13,7 @@ use crate::ceremony::step::{Me, Memory, SessionError, Step};
 use crate::ceremony::{Messages, MessagesError, Observer};
 use crate::crypto::identity::IdentityKey;
 use crate::hash::Digest;
-use crate::store::disk::DiskError;
+use crate::store::disk::{DiskError, DiskLock};
 use crate::store::folder::{BoardFolder, FolderError, MessageFile};
 use crate::store::home::{Home, HomeError};
 use crate::store::vault::{Marker, Vault, VaultError};
@@ -83,6 +83,14 @@ impl Messages for BoardMessages {
     }
 }
 
+/// The right to work in one ceremony, which one process has at a time.
+#[derive(Debug)]
+pub struct Turn<'a> {
+    home: &'a Home,
+    plan: &'a Plan,
+    lock: DiskLock,
+}
+
 /// An operator's place in a ceremony.
 #[derive(Debug)]
 pub struct Seat<'a> {
@@ -93,6 +101,7 @@ pub struct Seat<'a> {
     me: Me,
     memory: Memory,
     damaged: Vec<String>,
+    _lock: DiskLock,
 }
 
 /// Returns the operator of the plan whose card this home made; refuses any other plan.
@@ -116,9 +125,38 @@ pub fn own_card<'p>(home: &Home, plan: &'p Plan) -> Result<&'p Operator, SeatErr
     Ok(operator)
 }
 
+impl<'a> Turn<'a> {
+    /// Takes the turn; fails soon if another process has it.
+    pub fn take(home: &'a Home, plan: &'a Plan) -> Result<Self, SeatError> {
+        let lock = home.lock_ceremony(plan.cid())?;
+        Ok(Self { home, plan, lock })
+    }
+
+    /// Records that the operator accepted the plan, with the card that it is open with from now on.
+    pub fn accept(&self) -> Result<(), SeatError> {
+        // From the look at the card to the mark nobody destroys its secret; see `spend_if_done`.
+        let _lock = self.home.lock()?;
+        let key = own_card(self.home, self.plan)?
+            .card
+            .encryption_key()
+            .to_bytes();
+        Vault::new(self.home).mark(self.plan.cid(), Marker::Accepted, &key)?;
+        Ok(())
+    }
+
+    /// Takes the seat; see [`Seat::open`].
+    pub fn seat(self) -> Result<Seat<'a>, SeatError> {
+        Seat::over(self.home, self.plan, self.lock)
+    }
+}
+
 impl<'a> Seat<'a> {
     /// Takes the seat of a plan that was accepted: loads shares, own messages and the board.
     pub fn open(home: &'a Home, plan: &'a Plan) -> Result<Self, SeatError> {
+        Turn::take(home, plan)?.seat()
+    }
+
+    fn over(home: &'a Home, plan: &'a Plan, lock: DiskLock) -> Result<Self, SeatError> {
         let operator = own_card(home, plan)?;
         let vault = Vault::new(home);
         let me = Me {
@@ -149,6 +187,7 @@ impl<'a> Seat<'a> {
             me,
             memory,
             damaged: Vec::new(),
+            _lock: lock,
         };
         for file in seat.messages.0.messages()? {
             let bytes = seat.messages.0.read(&file.name)?;
@@ -326,16 +365,19 @@ impl<'a> Seat<'a> {
     }
 }
 
-/// Records that the operator accepted the plan, with the card that it is open with from now on.
+/// Records that the operator accepted the plan; see [`Turn::accept`].
 pub fn accept(home: &Home, plan: &Plan) -> Result<(), SeatError> {
-    let key = own_card(home, plan)?.card.encryption_key().to_bytes();
-    Vault::new(home).mark(plan.cid(), Marker::Accepted, &key)?;
-    Ok(())
+    Turn::take(home, plan)?.accept()
 }
 
 /// Destroys the secret of the plan's card when a ceremony with it is complete and read back and no
 /// accepted plan with it is still open. Returns whether it is gone.
+///
+/// Under the home's lock, as every acceptance is: a plan is accepted before this looks, and then it is
+/// open and keeps the secret, or after it, and then its card is spent. What closes a plan needs no
+/// lock: it is never taken back.
 pub fn spend_if_done(home: &Home, plan: &Plan) -> Result<bool, SeatError> {
+    let _lock = home.lock()?;
     let key = own_card(home, plan)?.card.encryption_key().to_bytes();
     let vault = Vault::new(home);
     let has = |cid: &Digest, marker| vault.marker(cid, marker).map(|found| found.is_some());

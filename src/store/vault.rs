@@ -74,11 +74,13 @@ pub enum Marker {
     Complete,
     /// The artifacts were written and read back.
     Artifacts,
+    /// The operator put the ceremony out of the daily list; it says nothing else of it.
+    Archived,
 }
 
 impl Marker {
     /// Every marker, in the order in which a ceremony passes them.
-    pub const ALL: [Marker; 7] = [
+    pub const ALL: [Marker; 8] = [
         Marker::Accepted,
         Marker::Shares,
         Marker::Confirmed,
@@ -86,6 +88,7 @@ impl Marker {
         Marker::Ended,
         Marker::Complete,
         Marker::Artifacts,
+        Marker::Archived,
     ];
 
     /// The marker's file name.
@@ -98,6 +101,7 @@ impl Marker {
             Marker::Ended => "ended",
             Marker::Complete => "complete",
             Marker::Artifacts => "artifacts",
+            Marker::Archived => "archived",
         }
     }
 

@@ -6,10 +6,12 @@
 //! public thing they decide is the home key's recipient in `home.json`. Every file made here opens with the `age` command as well.
 
 use std::fmt;
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::sync::Arc;
 
 use age::secrecy::{ExposeSecret as _, SecretString};
 
+use super::keys::{self, Identities, Talk};
 use crate::secret::{Passphrase, Secret, SecretBytes};
 
 /// The cost of turning a passphrase into a key: scrypt with N = 2^log_n, r = 8, p = 1.
@@ -40,6 +42,31 @@ pub enum Wrap {
     Passphrase(Passphrase, WorkFactor),
     /// Somebody's age key.
     Recipient(age::x25519::Recipient),
+    /// Any age recipient, a plugin's included, which may talk to the person.
+    Key(keys::Recipient, Arc<dyn Talk>),
+}
+
+impl Wrap {
+    /// The recipient, unless it is a passphrase.
+    pub fn recipient(&self) -> Option<String> {
+        match self {
+            Self::Passphrase(..) => None,
+            Self::Recipient(recipient) => Some(recipient.to_string()),
+            Self::Key(recipient, _) => Some(recipient.to_string()),
+        }
+    }
+
+    fn encryptor(&self) -> Result<Box<dyn age::Recipient>, WrapError> {
+        Ok(match self {
+            Self::Passphrase(passphrase, work) => {
+                let mut recipient = age::scrypt::Recipient::new(secret_string(passphrase));
+                recipient.set_work_factor(work.0);
+                Box::new(recipient)
+            }
+            Self::Recipient(recipient) => Box::new(recipient.clone()),
+            Self::Key(recipient, talk) => recipient.encryptor(talk).map_err(explain_encryption)?,
+        })
+    }
 }
 
 /// What opens a home key.
@@ -48,6 +75,8 @@ pub enum Unlock {
     Passphrase(Passphrase),
     /// The age key that it was wrapped to.
     Identity(age::x25519::Identity),
+    /// The keys of an identity file, one of which it was wrapped to.
+    Keys(Identities),
 }
 
 impl fmt::Debug for Unlock {
@@ -55,12 +84,13 @@ impl fmt::Debug for Unlock {
         f.write_str(match self {
             Unlock::Passphrase(_) => "Unlock::Passphrase(<secret>)",
             Unlock::Identity(_) => "Unlock::Identity(<secret>)",
+            Unlock::Keys(_) => "Unlock::Keys(<secret>)",
         })
     }
 }
 
 /// Why something did not encrypt or decrypt; the caller adds the file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WrapError {
     /// The passphrase does not open the home key.
     #[error("the passphrase is wrong")]
@@ -77,6 +107,12 @@ pub enum WrapError {
     /// Encryption failed.
     #[error("could not be encrypted")]
     Encryption,
+    /// The age plugin with this name is not on the `PATH`.
+    #[error("needs the program {0}, which is not installed (not on the PATH)")]
+    NoPlugin(String),
+    /// An age plugin gave up, for this reason.
+    #[error("was not opened or made, as its age plugin reports: {0}")]
+    Plugin(String),
 }
 
 /// A home key in memory.
@@ -104,12 +140,12 @@ impl HomeKey {
 
     /// Encrypts `secret` to the home key.
     pub fn encrypt(&self, secret: &SecretBytes) -> Result<Vec<u8>, WrapError> {
-        secret.expose(|bytes| encrypt_to(&self.recipient, bytes))
+        secret.expose(|bytes| encrypt_to(std::iter::once(&self.recipient as _), bytes))
     }
 
     /// Decrypts what [`Self::encrypt`] made.
     pub fn decrypt(&self, file: &[u8]) -> Result<SecretBytes, WrapError> {
-        decrypt_with(&self.identity, file)
+        decrypt_with(std::iter::once(&self.identity as _), file)
     }
 
     /// Wraps the key. The plaintext is an age identity file of one line, so that
@@ -123,23 +159,12 @@ impl HomeKey {
             line.extend_from_slice(text);
             line.push(b'\n');
         });
-        line.expose(|line| match by {
-            Wrap::Passphrase(passphrase, work) => {
-                let mut recipient = age::scrypt::Recipient::new(secret_string(passphrase));
-                recipient.set_work_factor(work.0);
-                encrypt_to(&recipient, line)
-            }
-            Wrap::Recipient(recipient) => encrypt_to(recipient, line),
-        })
+        line.expose(|line| seal(std::slice::from_ref(by), line))
     }
 
     /// Unwraps a key that [`Self::wrap`] wrapped.
     pub fn unwrap(file: &[u8], by: &Unlock) -> Result<Self, WrapError> {
-        let line = match by {
-            Unlock::Passphrase(passphrase) => open_with_passphrase(file, passphrase)?,
-            Unlock::Identity(identity) => decrypt_with(identity, file)?,
-        };
-        line.expose(|line| {
+        unseal(file, by)?.expose(|line| {
             let text = std::str::from_utf8(line).map_err(|_| WrapError::Damaged)?;
             let identity = text.trim_end().parse().map_err(|_| WrapError::Damaged)?;
             Ok(Self::from_identity(identity))
@@ -160,9 +185,41 @@ impl HomeKey {
     }
 }
 
-fn encrypt_to(recipient: &dyn age::Recipient, bytes: &[u8]) -> Result<Vec<u8>, WrapError> {
-    let encryptor = age::Encryptor::with_recipients(std::iter::once(recipient))
-        .map_err(|_| WrapError::Encryption)?;
+/// Encrypts bytes to one passphrase, or to one or several recipients.
+pub fn seal(by: &[Wrap], bytes: &[u8]) -> Result<Vec<u8>, WrapError> {
+    let recipients = by
+        .iter()
+        .map(Wrap::encryptor)
+        .collect::<Result<Vec<_>, _>>()?;
+    encrypt_to(recipients.iter().map(|recipient| &**recipient), bytes)
+}
+
+/// Decrypts what [`seal`] made.
+pub fn unseal(file: &[u8], by: &Unlock) -> Result<SecretBytes, WrapError> {
+    match by {
+        Unlock::Passphrase(passphrase) => open_with_passphrase(file, passphrase),
+        Unlock::Identity(identity) => decrypt_with(std::iter::once(identity as _), file),
+        Unlock::Keys(keys) => {
+            // Before a plugin is started: a passphrase's file opens by none of them.
+            if is_passphrase_file(file) {
+                return Err(WrapError::WrongKey);
+            }
+            let keys = keys.decryptors().map_err(explain)?;
+            decrypt_with(keys.iter().map(|key| &**key), file)
+        }
+    }
+}
+
+/// Says whether a file is an age file that a passphrase opens.
+pub fn is_passphrase_file(file: &[u8]) -> bool {
+    age::Decryptor::new_buffered(file).is_ok_and(|decryptor| decryptor.is_scrypt())
+}
+
+fn encrypt_to<'r>(
+    recipients: impl Iterator<Item = &'r dyn age::Recipient>,
+    bytes: &[u8],
+) -> Result<Vec<u8>, WrapError> {
+    let encryptor = age::Encryptor::with_recipients(recipients).map_err(explain_encryption)?;
     let mut file = Vec::new();
     encryptor
         .wrap_output(&mut file)
@@ -174,9 +231,12 @@ fn encrypt_to(recipient: &dyn age::Recipient, bytes: &[u8]) -> Result<Vec<u8>, W
     Ok(file)
 }
 
-fn decrypt_with(identity: &dyn age::Identity, file: &[u8]) -> Result<SecretBytes, WrapError> {
+fn decrypt_with<'i>(
+    identities: impl Iterator<Item = &'i dyn age::Identity>,
+    file: &[u8],
+) -> Result<SecretBytes, WrapError> {
     let mut reader = age::Decryptor::new_buffered(file)
-        .and_then(|decryptor| decryptor.decrypt(std::iter::once(identity)))
+        .and_then(|decryptor| decryptor.decrypt(identities))
         .map_err(explain)?;
     // A plaintext is shorter than its file, so the buffer never moves and leaves no copy behind.
     let mut plain = Secret::new(Vec::with_capacity(file.len()));
@@ -189,7 +249,7 @@ fn decrypt_with(identity: &dyn age::Identity, file: &[u8]) -> Result<SecretBytes
 fn open_with_passphrase(file: &[u8], passphrase: &Passphrase) -> Result<SecretBytes, WrapError> {
     let mut identity = age::scrypt::Identity::new(secret_string(passphrase));
     identity.set_max_work_factor(WorkFactor::MAX.0);
-    decrypt_with(&identity, file).map_err(|error| match error {
+    decrypt_with(std::iter::once(&identity as _), file).map_err(|error| match error {
         WrapError::WrongKey if is_passphrase_file(file) => WrapError::WrongPassphrase,
         other => other,
     })
@@ -201,12 +261,32 @@ fn explain(error: age::DecryptError) -> WrapError {
         | age::DecryptError::DecryptionFailed
         | age::DecryptError::KeyDecryptionFailed => WrapError::WrongKey,
         age::DecryptError::ExcessiveWork { required, .. } => WrapError::ExcessiveWork(required),
+        age::DecryptError::MissingPlugin { binary_name } => WrapError::NoPlugin(binary_name),
+        age::DecryptError::Plugin(errors) => keys::told(&errors),
+        age::DecryptError::Io(error) if is_dead_plugin(&error) => dead_plugin(),
         _ => WrapError::Damaged,
     }
 }
 
-fn is_passphrase_file(file: &[u8]) -> bool {
-    age::Decryptor::new_buffered(file).is_ok_and(|decryptor| decryptor.is_scrypt())
+fn explain_encryption(error: age::EncryptError) -> WrapError {
+    match error {
+        age::EncryptError::MissingPlugin { binary_name } => WrapError::NoPlugin(binary_name),
+        age::EncryptError::Plugin(errors) => keys::told(&errors),
+        age::EncryptError::Io(error) if is_dead_plugin(&error) => dead_plugin(),
+        _ => WrapError::Encryption,
+    }
+}
+
+/// A file in memory is never the other end of a broken connection.
+fn is_dead_plugin(error: &std::io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe
+    )
+}
+
+fn dead_plugin() -> WrapError {
+    WrapError::Plugin("it ended before it had answered".to_owned())
 }
 
 fn secret_string(passphrase: &Passphrase) -> SecretString {

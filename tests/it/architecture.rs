@@ -34,7 +34,7 @@ const FENCES: &[(&str, &str)] = &[
     ("blst", "src/crypto"),
     ("unsafe", "src/crypto"),
     ("getrandom", "src/ambient.rs"),
-    ("std::fs", "src/store/disk.rs"),
+    ("std::fs", "src/store/disk"),
     ("rustix::fs", "src/store/medium.rs"),
     ("sysinfo", "src/cli/doctor/host.rs"),
 ];

@@ -213,13 +213,14 @@ fn an_operator_makes_an_identity_and_cards() {
     said.push_str(&format!("{first:?}{second:?}{taken:?}"));
     assert!(!said.contains("nobody else"), "{said}");
 
-    // While another process uses the home.
+    // While another process changes what ceremonies share, for longer than anyone waits.
     let unlock = conclave::store::wrap::Unlock::Passphrase(
         conclave::secret::Passphrase::new(PASSPHRASE.to_owned()).unwrap(),
     );
     let disk = std::sync::Arc::new(RealDisk);
     let home = Home::open(disk, &desk.path("home"), &unlock).unwrap();
     assert_eq!(home.cards().unwrap().len(), 2);
+    let _lock = home.lock().unwrap();
     let busy = [
         "card",
         "--name",

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use conclave::courier::{Courier, CourierError, folder::FolderCourier};
 use conclave::driver::Standing;
 use conclave::store::disk::{Disk, RealDisk};
+use conclave::store::seat::Turn;
 use conclave::store::vault::{Marker, Vault};
 use conclave::wire::envelope::Kind;
 
@@ -279,16 +280,20 @@ fn a_copied_home_on_two_machines_says_the_same() {
 }
 
 #[test]
-fn two_processes_exclude_each_other() {
+fn two_processes_exclude_each_other_in_one_ceremony() {
     let directory = tempfile::tempdir().unwrap();
     let group = Group::new(directory.path(), 3, 1);
     let home = group.members[0].open(Arc::new(RealDisk)).unwrap();
+    let turn = Turn::take(&home, &group.plan).unwrap();
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-    assert!(group.run_on(&disk, 0).is_err());
+    let refused = group.run_on(&disk, 0).unwrap_err();
+    assert!(refused.contains("at work in this ceremony"), "{refused}");
     assert!(group.on_stick().is_empty());
-    drop(home);
+    // An open home alone keeps nobody out.
+    drop(turn);
     group.run(0);
     assert_eq!(group.on_stick().len(), 2);
+    drop(home);
 }
 
 #[test]

@@ -115,17 +115,31 @@ fn nobody_else_may_read_a_home() {
 }
 
 #[test]
-fn one_process_at_a_time() {
+fn several_processes_open_one_home_and_share_its_locks() {
     let place = tempfile::tempdir().unwrap();
     let root = place.path().join("home");
-    let home = create(real(), &root).unwrap();
-    let locked = HomeError::Disk(DiskError::Locked(root.join("lock")));
-    assert_eq!(open(real(), &root).unwrap_err(), locked);
-    assert!(Home::public(&RealDisk, &root).is_ok());
-    drop(home);
-    let home = open(real(), &root).unwrap();
-    assert_eq!(open(real(), &root).unwrap_err(), locked);
-    drop(home);
+    let one = create(real(), &root).unwrap();
+    let two = open(real(), &root).unwrap();
+    let cid = |byte| conclave::hash::Digest::from_bytes([byte; 32]);
+    let turn = one.lock_ceremony(&cid(1)).unwrap();
+    assert_eq!(
+        two.lock_ceremony(&cid(1)).unwrap_err(),
+        HomeError::CeremonyBusy(root.clone())
+    );
+    drop(two.lock_ceremony(&cid(2)).unwrap());
+    drop(turn);
+    drop(two.lock_ceremony(&cid(1)).unwrap());
+
+    // The home's own lock is waited for: a card is made once it is free.
+    let lock = one.lock().unwrap();
+    std::thread::scope(|scope| {
+        let made = scope.spawn(|| two.put_card(b"{}", &KEY, &Secret::new(CEREMONY)));
+        std::thread::sleep(std::time::Duration::from_millis(800));
+        assert!(one.cards().unwrap().is_empty() && !made.is_finished());
+        drop(lock);
+        made.join().unwrap().unwrap();
+    });
+    assert_eq!(one.cards().unwrap().len(), 1);
 }
 
 #[test]
@@ -196,6 +210,109 @@ fn creation_killed_anywhere_and_repeated_gives_a_home() {
         assert_eq!(names.len(), 4, "{names:?}");
     });
     assert!(deaths > 20, "{deaths}");
+}
+
+fn mule() -> Unlock {
+    Unlock::Passphrase(passphrase("mule"))
+}
+
+/// Which of the two passphrases open the home.
+fn opens(root: &Path) -> (bool, bool) {
+    let tries = |unlock: &Unlock| match Home::open(real(), root, unlock) {
+        Ok(home) => {
+            assert!(home.identity_seed().unwrap().ct_eq(&seed()));
+            true
+        }
+        Err(HomeError::WrongPassphrase(_)) => false,
+        Err(error) => panic!("{error}"),
+    };
+    (tries(&unlock()), tries(&mule()))
+}
+
+#[test]
+fn a_new_passphrase_killed_anywhere_leaves_the_old_or_the_new_one() {
+    let (old, new) = (std::cell::Cell::new(0), std::cell::Cell::new(0));
+    let deaths = at_every_death(&Death::SOUND, |disk| {
+        let place = tempfile::tempdir().unwrap();
+        let root = place.path().join("home");
+        let home = create(real(), &root).unwrap();
+        home.put_card(b"{}", &KEY, &Secret::new(CEREMONY)).unwrap();
+        drop(home);
+        let others = |root: &Path| {
+            let mut files = every_file(root);
+            files.retain(|(path, _)| !path.ends_with("home-key.age"));
+            files
+        };
+        let before = others(&root);
+        let to = Wrap::Passphrase(passphrase("mule"), WorkFactor::new(2).unwrap());
+        let done = open(disk.clone(), &root).and_then(|mut home| home.rewrap(&to, None));
+        assert_eq!(done.is_ok(), !disk.died());
+        match opens(&root) {
+            (true, false) => old.set(old.get() + 1),
+            (false, true) => new.set(new.get() + 1),
+            both => panic!("{both:?}"),
+        }
+        assert!(done.is_err() || !opens(&root).0);
+        // Opening repaired what was cut short: nothing is left over, nothing else changed.
+        assert_eq!(others(&root), before);
+        assert_nowhere(place.path(), &SEED);
+    });
+    assert!(deaths > 20 && old.get() > 5 && new.get() > 5);
+}
+
+#[test]
+fn the_description_never_lies_about_what_opens_a_home() {
+    let key = age::x25519::Identity::generate();
+    let public = key.to_public().to_string();
+    at_every_death(&Death::SOUND, |disk| {
+        let place = tempfile::tempdir().unwrap();
+        let root = place.path().join("home");
+        drop(create(real(), &root).unwrap());
+        let to = Wrap::Recipient(key.to_public());
+        let done = open(disk.clone(), &root).and_then(|mut home| home.rewrap(&to, None));
+        assert_eq!(done.is_ok(), !disk.died());
+        // Twice: as the dead process left it, and after it was opened again.
+        for _ in 0..2 {
+            let unlock = match Home::public(&RealDisk, &root).unwrap().wrapped_by {
+                WrappedBy::Passphrase => unlock(),
+                WrappedBy::Recipient(recipient) => {
+                    assert_eq!(recipient, public);
+                    Unlock::Identity(key.clone())
+                }
+            };
+            drop(Home::open(real(), &root, &unlock).unwrap());
+        }
+        assert!(!root.join("home-key.next").exists());
+        // And it can be changed again.
+        let unlock = match Home::public(&RealDisk, &root).unwrap().wrapped_by {
+            WrappedBy::Passphrase => unlock(),
+            WrappedBy::Recipient(_) => Unlock::Identity(key.clone()),
+        };
+        let mut home = Home::open(real(), &root, &unlock).unwrap();
+        home.rewrap(&wrap(), None).unwrap();
+        assert_eq!(home.description().wrapped_by, WrappedBy::Passphrase);
+        drop(open(real(), &root).unwrap());
+    });
+}
+
+#[test]
+fn a_home_is_not_wrapped_to_a_key_that_is_tried_and_does_not_open_it() {
+    let place = tempfile::tempdir().unwrap();
+    let root = place.path().join("home");
+    let mut home = create(real(), &root).unwrap();
+    let before = every_file(&root);
+    let to = Wrap::Recipient(age::x25519::Identity::generate().to_public());
+    let trial = Unlock::Identity(age::x25519::Identity::generate());
+    assert!(matches!(
+        home.rewrap(&to, Some(&trial)).unwrap_err(),
+        HomeError::WrongIdentity { .. }
+    ));
+    assert_eq!(every_file(&root), before);
+    fs::write(root.join("home-key.next"), b"not json").unwrap();
+    assert!(matches!(
+        open(real(), &root).unwrap_err(),
+        HomeError::Malformed { .. }
+    ));
 }
 
 #[test]

@@ -17,6 +17,8 @@ mod architecture;
 #[cfg(test)]
 mod artifacts;
 #[cfg(test)]
+mod backup;
+#[cfg(test)]
 mod ceremonies;
 #[cfg(test)]
 mod cli;
@@ -29,6 +31,8 @@ mod cli_doctor;
 #[cfg(test)]
 mod cli_files;
 #[cfg(test)]
+mod cli_home;
+#[cfg(test)]
 mod cli_plan;
 #[cfg(test)]
 mod cli_screen;
@@ -36,6 +40,8 @@ mod cli_screen;
 mod cli_shell;
 #[cfg(test)]
 mod cli_status;
+#[cfg(test)]
+mod cli_unlock;
 #[cfg(test)]
 mod corpus;
 #[cfg(test)]
@@ -80,6 +86,8 @@ mod report;
 mod run_events;
 #[cfg(test)]
 mod schemas;
+#[cfg(test)]
+mod side_by_side;
 #[cfg(test)]
 mod source;
 #[cfg(test)]

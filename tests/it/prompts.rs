@@ -41,6 +41,40 @@ fn complete(code: &str) -> Vec<Call<'_>> {
             vec!["--home", "home-new", "identity", "show"],
             0,
         ),
+        (
+            "home change-passphrase",
+            [
+                &new_home[..],
+                &["home", "change-passphrase", "--new-passphrase-file"],
+                &["passphrase"],
+            ]
+            .concat(),
+            0,
+        ),
+        (
+            "home backup",
+            [
+                &new_home[..],
+                &["home", "backup", "-o", "backup.age"],
+                &["--backup-passphrase-file", "passphrase"],
+            ]
+            .concat(),
+            0,
+        ),
+        (
+            "home restore",
+            [
+                &["--home", "home-restored", "home", "restore", "backup.age"][..],
+                &["--backup-passphrase-file", "passphrase"],
+            ]
+            .concat(),
+            0,
+        ),
+        (
+            "ceremony list",
+            vec!["--home", "home-alice", "ceremony", "list"],
+            0,
+        ),
         // One more card: `--yes` is the twin of its question.
         ("card", by_alice(&["--yes", "card", "--name", "Zoe"]), 0),
         ("plan new keygen", PLAN_NEW.to_vec(), 0),
@@ -56,6 +90,11 @@ fn complete(code: &str) -> Vec<Call<'_>> {
         (
             "ceremony abandon",
             by_alice(&["ceremony", "abandon", "Pool", "--name", "Pool"]),
+            0,
+        ),
+        (
+            "ceremony archive",
+            by_alice(&["ceremony", "archive", "Pool"]),
             0,
         ),
         ("audit", vec!["audit", "played/record"], 0),
@@ -115,6 +154,27 @@ const INCOMPLETE: &[(&str, &[&str], &[&str])] = &[
     ),
     ("card", &["card"], &["--name"]),
     (
+        "home change-passphrase",
+        &["--home", "home-alice", "home", "change-passphrase"],
+        &["--passphrase-file", "--new-passphrase-file", "--recipient"],
+    ),
+    (
+        "home backup",
+        &["--home", "home-alice", "home", "backup", "-o", "b.age"],
+        &[
+            "--passphrase-file",
+            "--backup-passphrase-file",
+            "--recipient",
+        ],
+    ),
+    ("home backup", &["home", "backup"], &["--output"]),
+    ("home restore", &["home", "restore"], &["<FILE>"]),
+    (
+        "ceremony archive",
+        &["--home", "home-alice", "ceremony", "archive", "Pool"],
+        &["--passphrase-file", "--passphrase-fd"],
+    ),
+    (
         "plan new keygen",
         &["plan", "new"],
         &[
@@ -163,7 +223,7 @@ const INCOMPLETE: &[(&str, &[&str], &[&str])] = &[
 ];
 
 /// Commands that need nothing but what they find.
-const NEVER_INCOMPLETE: &[&str] = &["doctor", "identity show", "man", "status"];
+const NEVER_INCOMPLETE: &[&str] = &["ceremony list", "doctor", "identity show", "man", "status"];
 
 fn names<'a>(calls: impl Iterator<Item = &'a str>) -> BTreeSet<String> {
     calls.map(str::to_owned).collect()

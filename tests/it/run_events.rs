@@ -81,7 +81,7 @@ fn a_ceremony_is_told_as_it_happens() {
     assert_eq!(named(&told, "error")[0]["code"], "waiting");
     assert_eq!(told.last().unwrap()["state"], "waiting");
     // The words for people are the same as without.
-    assert!(ended.stderr.contains("error: waiting for the deal of bob"));
+    assert!(ended.stderr.contains("\nwaiting for the deal of bob"));
     all.extend(told);
 
     for name in ["bob", "carol", "dave"] {

@@ -63,6 +63,12 @@ codes! {
     HOME_KEY_KIND = "home-key-kind", Failed;
     /// The passphrase does not open the home.
     WRONG_PASSPHRASE = "wrong-passphrase", Failed;
+    /// No key of the identity file opens the home or the backup.
+    WRONG_IDENTITY = "wrong-identity", Failed;
+    /// An age plugin is not installed.
+    PLUGIN_MISSING = "plugin-missing", Failed;
+    /// An age plugin gave up.
+    PLUGIN_FAILED = "plugin-failed", Failed;
     /// What was given cannot be a passphrase here.
     PASSPHRASE_UNUSABLE = "passphrase-unusable", Failed;
     /// The two typed passphrases differ.
@@ -85,6 +91,8 @@ codes! {
     CODE_INVALID = "code-invalid", Failed;
     /// This home takes part in no such ceremony.
     CEREMONY_UNKNOWN = "ceremony-unknown", Failed;
+    /// Another process is at work in the ceremony.
+    CEREMONY_IN_USE = "ceremony-in-use", Failed;
     /// The ceremony was abandoned.
     CEREMONY_ABANDONED = "ceremony-abandoned", Failed;
     /// The ceremony cannot become complete, and nobody is proved wrong.
@@ -107,6 +115,8 @@ codes! {
     RECORD_INVALID = "record-invalid", Failed;
     /// An evidence file is not one, or shows nothing.
     EVIDENCE_INVALID = "evidence-invalid", Failed;
+    /// A backup of a home is not one.
+    BACKUP_INVALID = "backup-invalid", Failed;
     /// The command was called in a way that cannot work.
     USAGE = "usage", Usage;
     /// Something has to be asked, and nobody can be.
@@ -135,6 +145,10 @@ codes! {
     ADDRESSES_DIFFER = "addresses-differ", Refused;
     /// The name that was given is not the ceremony's.
     NAME_WRONG = "name-wrong", Refused;
+    /// The ceremony has not ended.
+    CEREMONY_OPEN = "ceremony-open", Refused;
+    /// The home was restored, and may have said more than it remembers.
+    HOME_RESTORED = "home-restored", Refused;
     /// What stands in the home excludes what was asked for, for ever.
     CEREMONY_CLOSED = "ceremony-closed", Refused;
     /// This operator said something else before: another copy of the home is in use.

@@ -19,11 +19,13 @@ use crate::ethereum::keystore::KeystoreError;
 use crate::json::JsonError;
 use crate::rehearsal::RehearsalError;
 use crate::secret::PassphraseError;
+use crate::store::backup::BackupError;
 use crate::store::disk::DiskError;
 use crate::store::folder::FolderError;
 use crate::store::home::HomeError;
 use crate::store::seat::SeatError;
 use crate::store::vault::VaultError;
+use crate::store::wrap::WrapError;
 use crate::wire::card::CardError;
 use crate::wire::code::CodeError;
 
@@ -52,6 +54,18 @@ impl From<DiskError> for CommandError {
     }
 }
 
+/// What to do about an age plugin that is missing or gave up.
+pub(in crate::cli) fn plugin(error: CommandError, reason: &WrapError) -> CommandError {
+    match reason {
+        WrapError::NoPlugin(program) => error.code(ErrorCode::PLUGIN_MISSING).hint(format!(
+            "install the age plugin {program} on this machine, so that the PATH finds it"
+        )),
+        _ => error
+            .code(ErrorCode::PLUGIN_FAILED)
+            .hint("do what the plugin asks for, then give the command again"),
+    }
+}
+
 impl From<HomeError> for CommandError {
     fn from(error: HomeError) -> Self {
         let coded = |code| coded(code, &error);
@@ -70,14 +84,36 @@ impl From<HomeError> for CommandError {
                 coded(ErrorCode::HOME_UNUSABLE).hint("name another folder with --home DIR")
             }
             HomeError::Name(_) => coded(ErrorCode::BUG),
+            HomeError::Sealed {
+                reason: ref reason @ (WrapError::NoPlugin(_) | WrapError::Plugin(_)),
+                ..
+            } => plugin(coded(ErrorCode::PLUGIN_FAILED), reason),
             HomeError::Sealed { .. } | HomeError::Malformed { .. } => coded(
                 ErrorCode::HOME_DAMAGED,
             )
             .hint("restore the home from its backup; no command changes what it cannot read"),
+            HomeError::WrongIdentity { .. } => coded(ErrorCode::WRONG_IDENTITY)
+                .hint("name the identity file that belongs to that recipient: --unlock FILE"),
+            HomeError::CeremonyBusy(_) => coded(ErrorCode::CEREMONY_IN_USE)
+                .hint("wait until it ends; other ceremonies of this home can be run meanwhile"),
             HomeError::WrongPassphrase(_) => coded(ErrorCode::WRONG_PASSPHRASE)
                 .hint("try again; mind the keyboard's layout and Caps Lock: nothing counts tries"),
             HomeError::Version { .. } => coded(ErrorCode::HOME_VERSION),
             HomeError::NoCard(_) => coded(ErrorCode::CARD_UNKNOWN),
+        }
+    }
+}
+
+impl From<BackupError> for CommandError {
+    fn from(error: BackupError) -> Self {
+        match error {
+            BackupError::Home(error) => error.into(),
+            BackupError::Vault(error) => error.into(),
+            BackupError::TooLarge => coded(ErrorCode::FAILED, &error),
+            BackupError::Malformed(_) => coded(ErrorCode::BACKUP_INVALID, &error)
+                .hint("take another copy of the backup; nothing of this one was used"),
+            BackupError::Version(_) => coded(ErrorCode::BACKUP_INVALID, &error)
+                .hint("restore it with the conclave that made it"),
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::cli::known::KnownRow;
 use crate::cli::page::Page;
 use crate::store::home::Home;
 use crate::store::known::How;
-use crate::store::seat;
+use crate::store::seat::Turn;
 use crate::store::vault::{Marker, Vault};
 use crate::wire::code::Code;
 
@@ -18,6 +18,7 @@ pub(super) fn accept(
     cx: &mut Context,
     args: &Args,
     home: &Home,
+    turn: &Turn<'_>,
     plan: &Plan,
 ) -> Result<&'static str, CommandError> {
     let vault = Vault::new(home);
@@ -51,7 +52,7 @@ pub(super) fn accept(
     if typed != plan.code()? {
         return Err(refused("this is not the code of this plan: it was read from another plan, or misheard; nothing was sent".into()));
     }
-    seat::accept(home, plan)?;
+    turn.accept()?;
     cx.remember(plan, How::Accepted);
     Ok("now")
 }

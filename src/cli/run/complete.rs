@@ -135,6 +135,6 @@ pub(super) fn complete(
     if !args.json {
         cx.ui.data(&code);
     }
-    cx.ui.next("load the keystores into your validator client, and deposit only after all operators read the same code");
+    cx.ui.next("load the keystores into the software that signs for your cluster, and deposit only after all operators read the same code");
     Ok(())
 }

@@ -7,13 +7,14 @@ use super::Context;
 use super::error::{CommandError, ErrorCode, Kind};
 use super::needs::{self, Need};
 use super::progress::Progress;
+use super::restored;
 use super::stopped;
 use super::via::Via;
 use crate::ambient::OsRandomness;
 use crate::ceremony::plan::Plan;
 use crate::driver::{self, Ran, Standing};
 use crate::ethereum::keystore::KdfChoice;
-use crate::store::seat::{Seat, own_card, spend_if_done};
+use crate::store::seat::{Seat, Turn, own_card, spend_if_done};
 use crate::wire::PROTOCOL_VERSION;
 use crate::wire::roster::Index;
 use crate::wire::tool::Tool;
@@ -58,6 +59,8 @@ pub(super) struct Args {
     /// One passphrase for all keystores [default: one each, in a file beside it]
     #[arg(long, value_name = "FILE")]
     keystore_passphrase_file: Option<PathBuf>,
+    #[command(flatten)]
+    restored: restored::Danger,
     /// Tell what happens as it happens: one JSON object a line
     #[arg(long)]
     json: bool,
@@ -123,10 +126,12 @@ fn take_part(args: &Args, cx: &mut Context, events: &Events) -> Result<(), Comma
         .transpose()?;
     let home = cx.open_home()?;
     let own = own_card(&home, &plan)?.index;
-    let accepted = accept(cx, args, &home, &plan)?;
+    let turn = Turn::take(&home, &plan)?;
+    restored::ask(cx, &home, &plan, &args.restored)?;
+    let accepted = accept(cx, args, &home, &turn, &plan)?;
     events.tell(&Event::plan(&plan, own, accepted));
 
-    let mut seat = Seat::open(&home, &plan)?;
+    let mut seat = turn.seat()?;
     for damage in seat.damaged() {
         let message = format!("a stored message is damaged and is passed over: {damage}");
         events.tell(&Event::Warning { message: &message });

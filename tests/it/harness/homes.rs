@@ -66,7 +66,16 @@ impl Member {
         &self,
         disk: Arc<dyn Disk>,
     ) -> Result<Home, conclave::store::home::HomeError> {
-        Home::open(disk, &self.root, &Unlock::Identity(self.key.clone()))
+        self.open_at(disk, &self.root)
+    }
+
+    /// Opens a copy of the home.
+    pub(crate) fn open_at(
+        &self,
+        disk: Arc<dyn Disk>,
+        root: &Path,
+    ) -> Result<Home, conclave::store::home::HomeError> {
+        Home::open(disk, root, &Unlock::Identity(self.key.clone()))
     }
 }
 

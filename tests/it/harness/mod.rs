@@ -8,6 +8,7 @@ pub(crate) mod flips;
 pub(crate) mod forgery;
 pub(crate) mod homes;
 pub(crate) mod maths;
+pub(crate) mod plugin;
 pub(crate) mod schema;
 pub(crate) mod screen;
 pub(crate) mod story;

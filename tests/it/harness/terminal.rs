@@ -23,6 +23,11 @@ pub(crate) struct Terminal {
 
 impl Terminal {
     pub(crate) fn new(folder: &Path, args: &[&str]) -> Self {
+        Self::with(folder, args, &[])
+    }
+
+    /// [`Self::new`] with variables in the environment.
+    pub(crate) fn with(folder: &Path, args: &[&str], variables: &[(&str, &str)]) -> Self {
         let size = PtySize {
             rows: 40,
             cols: 100,
@@ -35,6 +40,9 @@ impl Terminal {
         command.cwd(folder);
         command.env_clear();
         command.env("TERM", "xterm-256color");
+        for (name, value) in variables {
+            command.env(name, value);
+        }
         let child = pair.slave.spawn_command(command).unwrap();
         drop(pair.slave);
         let mut reader = pair.master.try_clone_reader().unwrap();

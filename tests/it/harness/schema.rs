@@ -160,12 +160,6 @@ fn kind_of(path: &Path, value: &Value) -> &'static str {
         _ if name.starts_with("builder_registrations-") => "builder-registrations",
         _ if name.starts_with("keystore-") => "keystore",
         _ if within.is_some_and(|within| within == "evidence") => "evidence",
-        _ if ["1-", "2-", "c-"]
-            .iter()
-            .any(|start| name.starts_with(start)) =>
-        {
-            "envelope"
-        }
         _ => panic!("{}: which schema is its?", path.display()),
     }
 }

@@ -228,13 +228,7 @@ impl Story {
         let Some(rest) = line.strip_prefix("conclave ") else {
             return line;
         };
-        let typed = [
-            "identity new",
-            "card ",
-            "run ",
-            "ceremony a",
-            "home backup",
-        ];
+        let typed = ["identity new", "card ", "run ", "ceremony a", "home backup"];
         let mut answered = line.clone();
         if typed.iter().any(|command| rest.starts_with(command)) {
             let file = self.folder.path().join("passphrase");

@@ -23,11 +23,13 @@ use crate::hash::Digest;
 use crate::json::JsonError;
 use crate::rehearsal::RehearsalError;
 use crate::secret::PassphraseError;
+use crate::store::backup::BackupError;
 use crate::store::disk::{self, DiskError};
 use crate::store::folder::FolderError;
 use crate::store::home::HomeError;
 use crate::store::seat::SeatError;
 use crate::store::vault::{Marker, VaultError};
+use crate::store::wrap::WrapError;
 use crate::wire::card::CardError;
 use crate::wire::code::CodeError;
 use crate::wire::envelope;
@@ -97,6 +99,24 @@ fn from_modules() -> Vec<CommandError> {
             version: 9,
         }
         .into(),
+        HomeError::WrongIdentity {
+            root: home(),
+            recipient: "age1ana".to_owned(),
+        }
+        .into(),
+        HomeError::Sealed {
+            path: home().join("home-key.age"),
+            reason: WrapError::NoPlugin("age-plugin-key".to_owned()),
+        }
+        .into(),
+        HomeError::Sealed {
+            path: home().join("home-key.age"),
+            reason: WrapError::Plugin("nobody touched the key".to_owned()),
+        }
+        .into(),
+        HomeError::CeremonyBusy(home()).into(),
+        BackupError::Malformed("it holds ../x".to_owned()).into(),
+        BackupError::Version(9).into(),
         HomeError::Spent(home().join("cards/aa")).into(),
         HomeError::NoCard(home().join("cards/aa")).into(),
         PlanError {
@@ -199,6 +219,8 @@ const GIVEN_BY_COMMANDS: &[ErrorCode] = &[
     ErrorCode::LIST_NEEDED,
     ErrorCode::ADDRESSES_DIFFER,
     ErrorCode::NAME_WRONG,
+    ErrorCode::CEREMONY_OPEN,
+    ErrorCode::HOME_RESTORED,
 ];
 
 #[test]

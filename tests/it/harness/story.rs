@@ -217,7 +217,10 @@ impl Story {
             self.learn_plan(&folder, &script);
         }
         if code == 0 && commands.iter().any(|line| line == "conclave identity new") {
-            lighten(&machine.join(".local/share/conclave/home-key.age"));
+            lighten(
+                &machine.join(".local/share/conclave/home-key.age"),
+                PASSPHRASE,
+            );
         }
         (code, fs::read_to_string(log).unwrap())
     }
@@ -262,18 +265,9 @@ impl Story {
     fn deal_twice(&self, name: &str, plan: &str) {
         let plan = Plan::parse(&fs::read(self.real(plan)).unwrap()).unwrap();
         let root = self.machine(name).join(".local/share/conclave");
-        let unlock = Unlock::Passphrase(Passphrase::new(PASSPHRASE.to_owned()).unwrap());
-        let home = Home::open(Arc::new(RealDisk), &root, &unlock).unwrap();
-        let identity = IdentityKey::from_seed(&home.identity_seed().unwrap());
-        let mut operators = plan.roster().iter();
-        let position = operators.position(|one| one.card.identity() == &identity.public());
-        let deal = deal::make(&plan.params(), position.unwrap(), &Secret::new([0x77; 32]));
-        let payload = json::to_value(&deal.unwrap()).unwrap();
-        let cid = *plan.cid();
-        let second = Envelope::sign(&identity, cid, Kind::Deal, Place::Deal, payload).unwrap();
-        let folder = format!("{}-{}", plan.name().file_stem(), cid.short());
+        let folder = format!("{}-{}", plan.name().file_stem(), plan.cid().short());
         let file = Path::new(&self.stick()).join(folder).join("second.json");
-        fs::write(file, second.bytes()).unwrap();
+        fs::write(file, second_deal(&root, PASSPHRASE, &plan)).unwrap();
     }
 
     /// Remembers what the next plan's stand-ins stand for.
@@ -338,9 +332,22 @@ impl Story {
     }
 }
 
+/// A second deal of the operator of a home, as well made as the first.
+pub(crate) fn second_deal(root: &Path, passphrase: &str, plan: &Plan) -> Vec<u8> {
+    let unlock = Unlock::Passphrase(Passphrase::new(passphrase.to_owned()).unwrap());
+    let home = Home::open(Arc::new(RealDisk), root, &unlock).unwrap();
+    let identity = IdentityKey::from_seed(&home.identity_seed().unwrap());
+    let mut operators = plan.roster().iter();
+    let position = operators.position(|one| one.card.identity() == &identity.public());
+    let deal = deal::make(&plan.params(), position.unwrap(), &Secret::new([0x77; 32]));
+    let payload = json::to_value(&deal.unwrap()).unwrap();
+    let second = Envelope::sign(&identity, *plan.cid(), Kind::Deal, Place::Deal, payload).unwrap();
+    second.bytes().to_vec()
+}
+
 /// Wraps a home key anew with little work: every command opens a home, and pays for it.
-fn lighten(file: &Path) {
-    let passphrase = || age::secrecy::SecretString::from(PASSPHRASE);
+pub(crate) fn lighten(file: &Path, passphrase: &str) {
+    let passphrase = || age::secrecy::SecretString::from(passphrase);
     let identity = age::scrypt::Identity::new(passphrase());
     let key = age::decrypt(&identity, &fs::read(file).unwrap()).unwrap();
     let mut recipient = age::scrypt::Recipient::new(passphrase());

@@ -263,7 +263,9 @@ impl Table {
                     let Some(theirs) = self.deal_of(*victim, board) else {
                         return Vec::new();
                     };
-                    let theirs: DealPayload = json::decode(theirs.payload()).unwrap();
+                    let Ok(theirs) = json::decode::<DealPayload>(theirs.payload()) else {
+                        return Vec::new();
+                    };
                     if matches!(misdeed, Misdeed::CopiedDeal(_)) {
                         payload = theirs;
                     } else {
@@ -384,7 +386,10 @@ impl Table {
                 continue;
             };
             let hash = message.message_hash();
-            let theirs: DealPayload = json::decode(message.payload()).unwrap();
+            // Another cheat's deal may be none.
+            let Ok(theirs) = json::decode::<DealPayload>(message.payload()) else {
+                continue;
+            };
             let Ok(checked) = deal::check(&params, against, &theirs) else {
                 continue;
             };

@@ -149,6 +149,8 @@ fn a_spreadsheet_and_a_supplied_root_are_asked_for_until_they_do() {
     at.answer("Write this plan to x.plan.json?", "n");
     let (status, shown) = at.end();
     assert_eq!(status.exit_code(), 1, "{shown}");
+    // A line that wraps is drawn anew at each key; a long question stands on a line of its own.
+    assert_eq!(shown.matches("64 hex characters (").count(), 2, "{shown}");
     assert!(
         shown.contains("nothing was written, as you said"),
         "{shown}"

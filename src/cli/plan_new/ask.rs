@@ -29,6 +29,9 @@ use crate::wire::roster::Index;
 /// What allows a threshold below two thirds: a word, so that no key pressed in passing does.
 const UNSAFE: &str = "unsafe";
 
+/// Room for an answer behind its question, in characters, brackets and colon included.
+const ANSWER_CHARS: usize = 16;
+
 /// Whether a person can be asked: typing and reading both need the terminal.
 pub(super) fn possible(cx: &Context) -> bool {
     cx.has_terminal() && io::stderr().is_terminal()
@@ -89,14 +92,29 @@ fn line(cx: &mut Context, question: &str, default: Option<&str>) -> Result<Strin
             _ => answer,
         });
     }
+    let terminal = Term::stderr();
+    // A line that wraps is drawn anew at each key: a question that leaves no room for its answer stands
+    // on a line of its own.
+    let (_, width) = terminal.size();
+    let taken = question
+        .chars()
+        .count()
+        .saturating_add(default.map_or(0, str::len))
+        .saturating_add(ANSWER_CHARS);
+    let prompt = if taken > usize::from(width) {
+        cx.ui.ask(format!("{question}\n"));
+        "  answer"
+    } else {
+        question
+    };
     let mut input = Input::<String>::with_theme(&SimpleTheme)
-        .with_prompt(question)
+        .with_prompt(prompt)
         .allow_empty(true);
     if let Some(default) = default {
         input = input.default(default.to_owned());
     }
     input
-        .interact_text_on(&Term::stderr())
+        .interact_text_on(&terminal)
         .map_err(|Error::IO(error)| gone(&error))
 }
 

@@ -7,15 +7,19 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use conclave::artifacts::cluster::Cluster;
+use conclave::artifacts::record::read_record;
+use conclave::audit::{Conclusion, audit};
+use conclave::ceremony::Unobserved;
 use conclave::ceremony::evidence::Evidence;
 use conclave::ceremony::plan::Plan;
 use conclave::json;
 use conclave::protocol::complaint::ComplaintPayload;
 use conclave::protocol::confirm::{self, ConfirmPayload};
 use conclave::protocol::deal::{self, DealPayload};
-use conclave::store::disk::RealDisk;
+use conclave::store::disk::{Disk, RealDisk};
 use conclave::store::home::Home;
 use conclave::wire::card::VerifiedCard;
 use conclave::wire::envelope::{Envelope, Kind};
@@ -25,7 +29,9 @@ use crate::harness::binary::assert_golden;
 use crate::harness::disk::every_file;
 use crate::harness::schema;
 
-const KINDS: [&str; 6] = ["card", "cluster", "envelope", "evidence", "home", "plan"];
+const KINDS: [&str; 7] = [
+    "card", "cluster", "envelope", "evidence", "home", "outcome", "plan",
+];
 
 fn data() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data")
@@ -82,7 +88,21 @@ fn by_tool(kind: &str, bytes: &[u8]) -> Result<(), String> {
             read.map_err(|error| text(error).replace(&root.path().display().to_string(), "HOME"))
         }
         "envelope" => envelope(bytes),
+        "outcome" => outcome(bytes),
         other => panic!("{other}: of which kind?"),
+    }
+}
+
+/// An outcome is read by nobody: an audit of its record makes it again and compares.
+fn outcome(bytes: &[u8]) -> Result<(), String> {
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let record = read_record(&disk, &data().join("record")).unwrap();
+    let plan = Plan::parse(record.plan()).unwrap();
+    let report = audit(&plan, record.messages(), &record, Some(bytes), &Unobserved);
+    let report = report.map_err(text)?;
+    match report.conclusion() {
+        Conclusion::Complete => Ok(()),
+        _ => Err(report.sentences(&plan).join("; ")),
     }
 }
 

@@ -26,24 +26,24 @@ pub struct Outcome {
     signatures: Vec<Vec<G2>>,
 }
 
-/// An outcome file as it is written.
+/// An outcome file as it is written; fields in the order of their names.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct OutcomeFile {
-    version: u64,
     cid: Digest,
-    kind: PlanKind,
-    transcript: Digest,
-    threshold: u64,
     indices: Vec<u64>,
+    kind: PlanKind,
+    threshold: u64,
+    transcript: Digest,
     validators: Vec<ValidatorRow>,
+    version: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ValidatorRow {
-    public_key: Hex<48>,
     polynomial: Vec<Hex<48>>,
+    public_key: Hex<48>,
     public_shares: Vec<Hex<48>>,
     signatures: Vec<Hex<96>>,
 }

@@ -13,16 +13,16 @@ use crate::hash::Digest;
 use crate::json::Hex;
 use crate::protocol::{Params, ProtocolError};
 
-/// A confirm as it travels.
+/// A confirm as it travels; fields in the order of their names, which is how they are written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConfirmPayload {
-    /// The transcript T.
-    pub transcript: Digest,
     /// What the confirmer saw of every deal, in dealer order.
     pub deals: Vec<SeenDeal>,
     /// m rows of partial signatures, one for each of the validator's messages in plan order.
     pub partials: Vec<Vec<Hex<96>>>,
+    /// The transcript T.
+    pub transcript: Digest,
 }
 
 /// Payload hash and signature of a deal: with the plan, its whole header.

@@ -596,7 +596,7 @@ fn a_dealer_that_signs_twice_makes_no_equivocator() {
     };
     let deal: serde_json::Value = serde_json::from_slice(of(2, Kind::Deal).bytes()).unwrap();
     let again = signs_again(&secrets(&table.group, 1).identity, &deal["header"]);
-    let mut payload = of(1, Kind::Confirm).payload().clone();
+    let mut payload = of(1, Kind::Confirm).decode::<serde_json::Value>().unwrap();
     payload["deals"][1]["signature"] = json!(again);
     let identity = secrets(&table.group, 0).identity;
     let cid = *table.group.plan.cid();

@@ -263,7 +263,7 @@ impl Table {
                     let Some(theirs) = self.deal_of(*victim, board) else {
                         return Vec::new();
                     };
-                    let Ok(theirs) = json::decode::<DealPayload>(theirs.payload()) else {
+                    let Ok(theirs) = theirs.decode::<DealPayload>() else {
                         return Vec::new();
                     };
                     if matches!(misdeed, Misdeed::CopiedDeal(_)) {
@@ -387,7 +387,7 @@ impl Table {
             };
             let hash = message.message_hash();
             // Another cheat's deal may be none.
-            let Ok(theirs) = json::decode::<DealPayload>(message.payload()) else {
+            let Ok(theirs) = message.decode::<DealPayload>() else {
                 continue;
             };
             let Ok(checked) = deal::check(&params, against, &theirs) else {

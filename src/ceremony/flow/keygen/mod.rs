@@ -18,7 +18,7 @@ use crate::ceremony::step::{MessageRef, SessionError};
 use crate::ceremony::{Messages, Observer, Stage, observed};
 use crate::crypto::sharing::Sharing;
 use crate::hash::Digest;
-use crate::json::{self, Hex};
+use crate::json::Hex;
 use crate::protocol::Params;
 use crate::protocol::complaint::{self, ComplaintPayload, FalseComplaint, Judgement};
 use crate::protocol::confirm::{ConfirmPayload, Partials, SeenDeal};
@@ -391,13 +391,13 @@ impl<'a> Keygen<'a> {
         message: &Message,
     ) -> Result<Result<T, String>, SessionError> {
         let bytes = self.messages.load(&message.id.id)?;
-        let authenticated = Envelope::parse(&bytes)
+        let authenticated = Envelope::take(bytes)
             .and_then(|envelope| envelope.authenticate(self.plan.cid(), self.plan.roster()))
             .map_err(|_| SessionError::Changed(message.id.id.clone()))?;
         if authenticated.message_hash() != message.message {
             return Err(SessionError::Changed(message.id.id.clone()));
         }
-        Ok(json::decode(authenticated.payload()).map_err(|error| error.to_string()))
+        Ok(authenticated.decode().map_err(|error| error.to_string()))
     }
 
     fn position(&self, index: Index) -> Result<usize, SessionError> {

@@ -5,13 +5,14 @@
 //! against the ceremony; shares are stored before the confirm that speaks of them; and whoever has
 //! confirmed keeps its shares, whatever happens.
 
+use serde::Serialize;
+
 use crate::ceremony::flow::keygen::{Dealt, Finalised, Keygen, Message, Wrong};
 use crate::ceremony::shares::OwnShares;
 use crate::ceremony::step::{Me, Memory, SessionError, Step, Stop};
 use crate::ceremony::{Stage, observed};
 use crate::crypto::feldman;
 use crate::crypto::scalar::Scalar;
-use crate::json;
 use crate::protocol::confirm::ConfirmPayload;
 use crate::protocol::{complaint, confirm, deal};
 use crate::secret::Seed;
@@ -104,7 +105,7 @@ impl<'a> Operator<'a> {
                 return Err(SessionError::Conflict { kind: message.kind });
             }
             let bytes = self.keygen.messages.load(&message.id.id)?;
-            return Ok(Some(Step::Send(vec![Envelope::parse(&bytes)?])));
+            return Ok(Some(Step::Send(vec![Envelope::take(bytes)?])));
         }
         Ok(None)
     }
@@ -259,7 +260,7 @@ impl<'a> Operator<'a> {
         let payload = observed(self.keygen.observer, Stage::Deal, || {
             deal::make(self.keygen.params, self.position, secret)
         })?;
-        self.sign(Kind::Deal, Place::Deal, json::to_value(&payload)?)
+        self.sign(Kind::Deal, Place::Deal, &payload)
     }
 
     fn make_confirm(&self, own: &OwnShares) -> Result<Envelope, SessionError> {
@@ -267,14 +268,14 @@ impl<'a> Operator<'a> {
             confirm::sign(&own.shares, &self.keygen.plan.messages(&own.sharing))
         })?;
         let payload = confirm::make(own.transcript, own.deals.clone(), &partials);
-        self.sign(Kind::Confirm, Place::Confirm, json::to_value(&payload)?)
+        self.sign(Kind::Confirm, Place::Confirm, &payload)
     }
 
     fn sign(
         &self,
         kind: Kind,
         place: Place,
-        payload: serde_json::Value,
+        payload: &impl Serialize,
     ) -> Result<Envelope, SessionError> {
         Ok(Envelope::sign(
             &self.me.identity,
@@ -360,7 +361,7 @@ impl<'a> Operator<'a> {
                 &checked,
                 &message.message,
             )?;
-            let envelope = self.sign(Kind::Complain, place, json::to_value(&payload)?)?;
+            let envelope = self.sign(Kind::Complain, place, &payload)?;
             // What was stored was sent, even if the board had no place for it.
             if !self.memory.own.contains(&envelope.header().hash()) {
                 envelopes.push(envelope);

@@ -13,7 +13,6 @@ use crate::ceremony::step::{Me, Memory, SessionError, Step, Stop};
 use crate::ceremony::{Stage, observed};
 use crate::crypto::feldman;
 use crate::crypto::scalar::Scalar;
-use crate::protocol::confirm::ConfirmPayload;
 use crate::protocol::{complaint, confirm, deal};
 use crate::secret::Seed;
 use crate::wire::card::encryption_secret;
@@ -186,22 +185,20 @@ impl<'a> Operator<'a> {
         let conflict = || SessionError::Conflict {
             kind: Kind::Confirm,
         };
-        let payload = self
-            .keygen
-            .payload::<ConfirmPayload>(confirm)?
-            .map_err(|_| conflict())?;
+        let confirm = self.keygen.confirm(confirm)?;
+        let facts = confirm.as_ref().as_ref().map_err(|_| conflict())?;
         let roster = self.keygen.plan.roster();
-        if payload.deals.len() != roster.len() {
+        if facts.deals.len() != roster.len() {
             return Err(conflict());
         }
         let mut deals = Vec::new();
         let mut missing = Vec::new();
-        for (operator, seen) in roster.iter().zip(&payload.deals) {
+        for (operator, payload) in roster.iter().zip(&facts.deals) {
             match self
                 .keygen
                 .board
                 .deals(operator.index)
-                .find(|deal| deal.payload == seen.payload)
+                .find(|deal| deal.payload == *payload)
             {
                 Some(deal) => deals.push(deal),
                 None => missing.push(operator.index),
@@ -215,7 +212,7 @@ impl<'a> Operator<'a> {
         }
         let secret = self.me.secret.as_ref().ok_or(SessionError::SpentCard)?;
         match self.receive(&deals, secret)? {
-            Ok(own) if own.transcript == payload.transcript && self.shares_hold(&own) => {
+            Ok(own) if own.transcript == facts.transcript && self.shares_hold(&own) => {
                 Ok(Step::StoreShares(Box::new(own)))
             }
             _ => Err(conflict()),
@@ -248,11 +245,12 @@ impl<'a> Operator<'a> {
     fn says_the_same(&self, message: &Message, own: &OwnShares) -> Result<bool, SessionError> {
         Ok(self
             .keygen
-            .payload::<ConfirmPayload>(message)?
-            .is_ok_and(|payload| {
-                let deals = payload.deals.iter().map(|seen| seen.payload);
-                payload.transcript == own.transcript
-                    && deals.eq(own.deals.iter().map(|seen| seen.payload))
+            .confirm(message)?
+            .as_ref()
+            .as_ref()
+            .is_ok_and(|facts| {
+                let ours = own.deals.iter().map(|seen| seen.payload);
+                facts.transcript == own.transcript && ours.eq(facts.deals.iter().copied())
             }))
     }
 
@@ -268,7 +266,12 @@ impl<'a> Operator<'a> {
             confirm::sign(&own.shares, &self.keygen.plan.messages(&own.sharing))
         })?;
         let payload = confirm::make(own.transcript, own.deals.clone(), &partials);
-        self.sign(Kind::Confirm, Place::Confirm, &payload)
+        let envelope = self.sign(Kind::Confirm, Place::Confirm, &payload)?;
+        // Made from shares that were checked: verified with all others at the end, not before.
+        let message = envelope.header().hash();
+        let made = std::iter::once(message);
+        self.keygen.memo.verified(own.transcript, made);
+        Ok(envelope)
     }
 
     fn sign(

@@ -41,11 +41,15 @@ use crate::wire::code::Code;
 use crate::wire::roster::{Index, IndexError, Roster};
 
 use scene::Scene;
-use stopwatch::Stopwatch;
+use stopwatch::{Stopwatch, Tally};
 
 /// Validators whose keystores are opened again with their passphrases and made to sign: each costs
 /// a key derivation for each of t operators. All keystores were read back once before.
 const REOPENED: usize = 2;
+
+/// Validators whose shares are made to sign again where there are no keystores, spread evenly: the
+/// share equations and partial signatures of all were verified by everyone.
+const SIGNED_AGAIN: usize = 500;
 
 /// The rounds that a keygen can take over one stick, with one to spare.
 const MAX_TURNS: usize = 4;
@@ -77,8 +81,23 @@ pub struct World<'a> {
 pub trait Narrator: Sync {
     /// A sentence about what begins now.
     fn say(&self, sentence: &str);
-    /// So many of so many steps of a stage are done.
-    fn progress(&self, stage: Stage, done: usize, total: usize);
+    /// Where it stands.
+    fn progress(&self, part: &Part<'_>);
+}
+
+/// Where a rehearsal stands.
+#[derive(Debug, Clone, Copy)]
+pub struct Part<'a> {
+    /// Who is at work.
+    pub who: &'a str,
+    /// What it does.
+    pub stage: Stage,
+    /// So many steps of the stage are done.
+    pub done: usize,
+    /// Of so many; none where the stage has no steps.
+    pub total: usize,
+    /// How much of the whole rehearsal is done, in thousandths.
+    pub permille: usize,
 }
 
 /// What a rehearsal made, where, and how long it took.
@@ -94,7 +113,7 @@ pub struct Report {
     pub operators: Vec<OperatorReport>,
     /// The public record.
     pub record: PathBuf,
-    /// Validators for which t keystores (or shares, without keystores) were used to sign.
+    /// Validators for which t keystores (or shares, without keystores) were used to sign: a few.
     pub signed_with: usize,
 }
 
@@ -246,11 +265,13 @@ pub fn rehearse(
         stick: &stick,
         record: &record,
         options,
+        tally: Tally::new(players.len()),
     };
     let end = scene.play(&mut players, world)?;
     let (outcome, codes) = (end.outcome, end.codes);
     world.narrator.say("an outsider audits the record");
-    check_record(&plan, &outcome, &record, world)?;
+    check_record(&scene, &outcome, world)?;
+    scene.tally.add(Tally::AUDIT);
     world
         .narrator
         .say("the keystores are opened again and made to sign");
@@ -359,17 +380,17 @@ fn copy(
 }
 
 fn check_record(
-    plan: &Plan,
+    scene: &Scene<'_>,
     outcome: &Outcome,
-    record: &Path,
     world: &World<'_>,
 ) -> Result<(), RehearsalError> {
+    let (plan, record) = (scene.plan, scene.record);
     let found = artifacts::record::read_record(&world.disk, record)?;
     let recorded = Plan::parse(found.plan())?;
     if recorded.cid() != plan.cid() {
         return Err(RehearsalError::Check("the record holds another plan"));
     }
-    let watch = Stopwatch::new(world.clock, world.narrator);
+    let watch = Stopwatch::new(world.clock, world.narrator, "an outsider", &scene.tally);
     let report = audit(
         &recorded,
         found.messages(),
@@ -402,28 +423,31 @@ fn check_signing(
     let signers: Vec<&Player> = players.iter().skip(skipped).collect();
     let indices: Vec<u64> = signers.iter().map(|player| player.index.get()).collect();
     let roots = plan.messages(outcome.sharing());
-    let count = if options.keystores.is_some() {
-        REOPENED
-    } else {
-        roots.len()
+    let count = match options.keystores {
+        Some(_) => REOPENED.min(roots.len()),
+        None => SIGNED_AGAIN.min(roots.len()),
     };
     let mut secrets: Vec<Vec<Scalar>> = Vec::new();
     for signer in &signers {
         secrets.push(match options.keystores {
-            Some(_) => open_keystores(plan, signer, count.min(roots.len()), world)?,
+            Some(_) => open_keystores(plan, signer, count, world)?,
             None if signer.shares.is_empty() => {
                 return Err(RehearsalError::Check("an operator has no shares"));
             }
             None => signer.shares.iter().map(Scalar::duplicate).collect(),
         });
     }
-    let checked = roots
-        .par_iter()
-        .zip(outcome.signatures())
-        .take(count)
-        .enumerate()
-        .map(|(v, (roots, signatures))| {
-            let (root, signature) = (roots.first()?, signatures.first()?);
+    // The keystores that were opened are the first.
+    let last = if options.keystores.is_some() {
+        count
+    } else {
+        roots.len()
+    };
+    let checked = (0..count)
+        .into_par_iter()
+        .map(|number| {
+            let v = number.checked_mul(last)?.checked_div(count)?;
+            let (root, signature) = (roots.get(v)?.first()?, outcome.signatures().get(v)?.first()?);
             let partials: Vec<G2> = secrets
                 .iter()
                 .map(|own| bls::sign(own.get(v)?, root))

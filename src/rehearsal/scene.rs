@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use super::stopwatch::Stopwatch;
+use super::stopwatch::{Stopwatch, Tally};
 use super::{MAX_TURNS, Options, Player, RehearsalError, World};
 use crate::artifacts::{self, Keystores, Recorded, Request};
 use crate::ceremony::Stage;
@@ -25,6 +25,7 @@ pub(super) struct Scene<'a> {
     pub(super) stick: &'a Path,
     pub(super) record: &'a Path,
     pub(super) options: Options,
+    pub(super) tally: Tally,
 }
 
 /// What the first operator to come to the end came to.
@@ -55,7 +56,8 @@ impl Scene<'_> {
                 let mut seat = Seat::open(&player.home, self.plan)?;
                 let mut couriers: Vec<Box<dyn Courier>> =
                     vec![Box::new(FolderCourier::new(world.disk.clone(), self.stick))];
-                let watch = Stopwatch::new(world.clock, world.narrator);
+                let name = player.name.as_str();
+                let watch = Stopwatch::new(world.clock, world.narrator, name, &self.tally);
                 let ran = driver::run(
                     &mut seat,
                     self.plan,
@@ -64,6 +66,7 @@ impl Scene<'_> {
                     &watch,
                 )?;
                 watch.add_to(&mut player.watch);
+                ran.sent.iter().for_each(|kind| self.tally.sent(*kind));
                 let outcome = match ran.standing {
                     Standing::Complete { outcome, .. } => *outcome,
                     Standing::Waiting { .. } => continue,
@@ -84,6 +87,7 @@ impl Scene<'_> {
                     }
                 };
                 player.done = true;
+                self.tally.add(Tally::FINALISE);
                 let times = self.write(player, &seat, end, world)?;
                 for (stage, time) in times {
                     let total = player.watch.entry(stage).or_default();
@@ -125,7 +129,8 @@ impl Scene<'_> {
             messages: seat.messages(),
             list: &list,
         };
-        let watch = Stopwatch::new(world.clock, world.narrator);
+        let name = player.name.as_str();
+        let watch = Stopwatch::new(world.clock, world.narrator, name, &self.tally);
         let request = Request {
             plan: self.plan,
             outcome: &end.outcome,
@@ -144,6 +149,7 @@ impl Scene<'_> {
             world.randomness,
             &watch,
         )?;
+        self.tally.add(Tally::FILES);
         let mut times = BTreeMap::new();
         watch.add_to(&mut times);
         seat.mark(Marker::Artifacts, b"")?;

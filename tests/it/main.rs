@@ -102,3 +102,5 @@ mod vectors_ethereum;
 mod vectors_keystore;
 #[cfg(test)]
 mod words;
+#[cfg(test)]
+mod work;

@@ -59,6 +59,8 @@ mod errors;
 #[cfg(test)]
 mod four_homes;
 #[cfg(test)]
+mod fuzz_corpus;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod home;

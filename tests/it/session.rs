@@ -8,6 +8,7 @@ use conclave::ceremony::session::{MAX_SMALL_BYTES, Registered, Session, label};
 use conclave::ceremony::shares::OwnShares;
 use conclave::ceremony::step::{Examination, Memory, SessionError, Step, Stop};
 use conclave::crypto::scalar::Scalar;
+use conclave::crypto::sharing::Sharing;
 use conclave::hash::Digest;
 use conclave::json::{self, Hex};
 use conclave::protocol::confirm::{ConfirmFault, ConfirmPayload};
@@ -551,6 +552,26 @@ fn a_restored_home_takes_back_only_what_it_confirmed() {
     assert!(matches!(right.next(0), Ok(Step::StoreShares(_))));
     restored(|room| room.deal(3), false).conflicts(0, Kind::Confirm);
     restored(|room| room.bad_deal(3, 0), true).conflicts(0, Kind::Confirm);
+    // A confirm of this identity over fewer deals than operators, whose transcript follows from them.
+    let mut room = Room::dealt();
+    let params = room.plan.params();
+    let mut payload = room.confirm(&room.stored(1));
+    let hashes: Vec<Digest> = (0..3)
+        .map(|who| {
+            let payload = json::to_value(&room.deal(who)).unwrap();
+            let envelope = room.sign(who, Kind::Deal, Place::Deal, payload);
+            envelope.header().hash()
+        })
+        .collect();
+    let mut sums = deal::Aggregate::new(&params);
+    for who in 0..3 {
+        sums.add(&deal::check(&params, who, &room.deal(who)).unwrap());
+    }
+    let sharing = Sharing::new(params.threshold, params.indices(), sums.sums()).unwrap();
+    payload.deals.truncate(3);
+    payload.transcript = deal::transcript(&params.cid, &hashes, &sharing);
+    room.say_confirm(0, &payload);
+    room.conflicts(0, Kind::Confirm);
 }
 
 #[test]

@@ -1,6 +1,12 @@
 //! Operators that cheat: whoever is proved wrong is named by everyone who saw it, nobody honest is,
 //! and nobody finishes what others cannot.
 
+mod complaints;
+mod confirms;
+mod deals;
+mod random;
+mod table;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
@@ -18,7 +24,6 @@ use conclave::secret::Secret;
 use conclave::store::disk::{Disk, RealDisk};
 use conclave::store::seat::BoardMessages;
 use conclave::wire::envelope::{Envelope, Kind, Place};
-use proptest::prelude::*;
 use serde_json::json;
 
 use crate::harness::faults::Misdeed::*;
@@ -487,70 +492,6 @@ fn evidence_of_another_ceremony_is_refused() {
     let mut changed = text.clone();
     changed.replace_range(begin..begin + 64, &other);
     assert!(Evidence::parse(changed.as_bytes()).is_err());
-}
-
-/// A misdeed for a random plan.
-fn misdeed() -> impl Strategy<Value = Misdeed> {
-    prop_oneof![
-        Just(BadShare(vec![0])),
-        Just(BadShare(vec![1, 2])),
-        Just(Coefficients(2)),
-        Just(DealField),
-        Just(Commitment(OFF_SUBGROUP)),
-        Just(TwoDeals),
-        Just(NoDeal),
-        Just(LyingTranscript),
-        Just(ForgedDeal(0)),
-        Just(BadPartial),
-        Just(ConfirmField),
-        Just(TwoConfirms),
-        Just(ConfirmAndAbandon),
-        Just(Abandon),
-        Just(NoConfirm),
-        Just(FalseComplaint(0)),
-        Just(ComplaintProof(1)),
-        Just(OpenComplaint(1)),
-        Just(SelfComplaint),
-    ]
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 16, max_shrink_iters: 8, ..ProptestConfig::default() })]
-
-    #[test]
-    fn whatever_some_do_the_honest_agree_and_accuse_only_cheaters(
-        n in 3usize..=5,
-        plan in proptest::collection::vec((0usize..2, misdeed()), 1..4),
-    ) {
-        let last = n - 1;
-        let faults = plan.iter().cloned().fold(Faults::new(), |faults, (who, how)| {
-            faults.by(last - who, how)
-        });
-        let table = Table::new(n, faults);
-        let played = table.play();
-        let honest = table.honest();
-        let mut outcomes = BTreeSet::new();
-        for (operator, ran) in &played {
-            for fault in faults_of(ran) {
-                prop_assert!(!honest.contains(&fault.accused.get()), "{:?}", fault);
-            }
-            table.check_evidence(*operator, faults_of(ran));
-            outcomes.insert(match &ran.standing {
-                Standing::Complete { outcome, .. } => Some(outcome.to_bytes().unwrap()),
-                _ => None,
-            });
-        }
-        prop_assert_eq!(outcomes.len(), 1);
-        let report = table.audit(&table.group.stick);
-        prop_assert_eq!(&report.outcome, outcomes.first().unwrap());
-        for fault in &report.examination.faults {
-            prop_assert!(!honest.contains(&fault.accused.get()), "{:?}", fault);
-        }
-    }
-}
-
-fn faults_of(ran: &conclave::driver::Ran) -> &[conclave::ceremony::evidence::Fault] {
-    faults(ran)
 }
 
 /// Signs as RFC 8032 does, but with another nonce: anyone can with their own key.

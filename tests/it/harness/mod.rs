@@ -3,6 +3,7 @@
 pub(crate) mod binary;
 pub(crate) mod ceremony;
 pub(crate) mod disk;
+pub(crate) mod faultplan;
 pub(crate) mod faults;
 pub(crate) mod flips;
 pub(crate) mod forgery;

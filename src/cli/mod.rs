@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use clap::{Args, FromArgMatches as _, Parser, Subcommand};
 
-use crate::ambient::{OsRandomness, SystemClock};
+use crate::ambient::{Clock, OsRandomness, SystemClock};
 use crate::store::disk::{Disk, RealDisk};
 
 pub mod error;
@@ -183,17 +183,41 @@ pub struct Context {
     /// All randomness.
     pub rng: OsRandomness,
     /// All time.
-    pub clock: SystemClock,
+    pub clock: Arc<dyn Clock + Send + Sync>,
+}
+
+/// The world outside of a command.
+#[derive(Debug, Clone)]
+pub struct Outside {
+    /// All files.
+    pub disk: Arc<dyn Disk>,
+    /// All time.
+    pub clock: Arc<dyn Clock + Send + Sync>,
+}
+
+impl Outside {
+    /// The operating system's.
+    pub fn system() -> Self {
+        Self {
+            disk: Arc::new(RealDisk),
+            clock: Arc::new(SystemClock::new()),
+        }
+    }
 }
 
 /// Runs the command that the arguments name (the first is the program's own name) and returns its
 /// exit code; see [`Kind`].
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    std::panic::set_hook(Box::new(report_bug));
-    ExitCode::from(guarded(|| main(args)).unwrap_or(Kind::Bug.exit_code()))
+    run_in(args, Outside::system())
 }
 
-fn main(args: impl IntoIterator<Item = OsString>) -> u8 {
+/// [`run`] in a world that a test made: no flag or variable of the program leads there.
+pub fn run_in(args: impl IntoIterator<Item = OsString>, outside: Outside) -> ExitCode {
+    std::panic::set_hook(Box::new(report_bug));
+    ExitCode::from(guarded(|| main(args, outside)).unwrap_or(Kind::Bug.exit_code()))
+}
+
+fn main(args: impl IntoIterator<Item = OsString>, outside: Outside) -> u8 {
     let args: Vec<OsString> = args.into_iter().collect();
     let parsed = help::command()
         .try_get_matches_from(&args)
@@ -204,10 +228,10 @@ fn main(args: impl IntoIterator<Item = OsString>) -> u8 {
     };
     let mut context = Context {
         ui: Ui::new(cli.global.quiet).for_programs(json),
-        disk: Arc::new(RealDisk),
+        disk: outside.disk,
         global: cli.global,
         rng: OsRandomness,
-        clock: SystemClock::new(),
+        clock: outside.clock,
     };
     let Some(done) = guarded(|| dispatch(cli.command, &mut context)) else {
         context.ui.error_object(&bug("standard error says where"));

@@ -65,6 +65,8 @@ mod harness;
 #[cfg(test)]
 mod home;
 #[cfg(test)]
+mod kills;
+#[cfg(test)]
 mod known;
 #[cfg(test)]
 mod offline;

@@ -8,6 +8,7 @@ pub(crate) mod faults;
 pub(crate) mod flips;
 pub(crate) mod forgery;
 pub(crate) mod homes;
+pub(crate) mod kills;
 pub(crate) mod maths;
 pub(crate) mod plugin;
 pub(crate) mod schema;

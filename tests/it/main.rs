@@ -91,6 +91,8 @@ mod run_events;
 #[cfg(test)]
 mod schemas;
 #[cfg(test)]
+mod secrets;
+#[cfg(test)]
 mod session;
 #[cfg(test)]
 mod side_by_side;

@@ -167,7 +167,7 @@ impl<C: Clock> Lines<C> {
         let ends = view.done >= view.total && self.told.as_deref() == Some(view.of);
         let open = view.done < view.total || view.total == 0;
         let due = open && now.saturating_sub(self.last) >= self.between;
-        if !due && !(ends && view.total > 0) {
+        if !(due || ends && view.total > 0) {
             return None;
         }
         self.last = now;

@@ -14,8 +14,10 @@ use conclave::store::folder::BoardFolder;
 use conclave::store::home::Home;
 use conclave::store::seat::{self, BoardMessages, Seat, SeatError, own_card, spend_if_done};
 use conclave::store::vault::Marker;
-use conclave::wire::envelope::{Envelope, Kind, Place};
 use conclave::wire::card::VerifiedCard;
+use conclave::wire::envelope::{Envelope, Kind, Place};
+
+use tempfile::TempDir;
 
 use crate::harness::homes::{Group, draft, validator};
 use crate::harness::schema;

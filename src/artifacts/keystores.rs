@@ -15,6 +15,7 @@ use crate::ceremony::{Observer, Stage, observed};
 use crate::crypto::point::G1;
 use crate::crypto::scalar::Scalar;
 use crate::ethereum::keystore::{self, KdfChoice, Keystore, KeystoreError};
+use crate::memory::{STACK_BYTES, wipe_stack};
 use crate::secret::{Passphrase, Secret, Seed};
 use crate::store::disk::{Access, Disk};
 
@@ -203,11 +204,12 @@ impl<'a> KeystoreSet<'a> {
     ) -> Result<(), ArtifactError> {
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(at_once(self.choice, rayon::current_num_threads()))
+            .stack_size(STACK_BYTES)
             .build()
             .map_err(|error| ArtifactError::Threads(error.to_string()))?;
         let total = self.own.shares.len();
         let done = AtomicUsize::new(0);
-        observed(observer, Stage::Keystores, || {
+        let written = observed(observer, Stage::Keystores, || {
             pool.install(|| {
                 self.own
                     .shares
@@ -227,7 +229,10 @@ impl<'a> KeystoreSet<'a> {
                         Ok(())
                     })
             })
-        })
+        });
+        // The threads end with the pool, and their stacks with them.
+        pool.broadcast(|_| wipe_stack());
+        written
     }
 
     /// A name that validator clients recognise when they import a directory.

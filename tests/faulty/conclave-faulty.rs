@@ -21,6 +21,14 @@
 //! `--count` writes what calls there were: a letter for each that changes something (`c` makes a file,
 //! `w` writes to one, `f` is an fsync, `l` a link, `r` a rename, `u` an unlink, `m` and `d` make and
 //! remove a directory), then, on a line of its own, how many read.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "test code: what fails here fails the test, and the disk is what it is about"
+)]
 
 use std::ffi::OsString;
 use std::fs::{self, File};

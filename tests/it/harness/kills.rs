@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -59,7 +59,7 @@ pub(crate) struct Step {
     after: tempfile::TempDir,
     /// Its changes, a letter each; see `tests/faulty`.
     pub(crate) changes: String,
-    #[expect(dead_code, reason = "for faults of reads")]
+    /// How many calls read.
     pub(crate) reads: u64,
 }
 
@@ -73,8 +73,22 @@ pub(crate) struct Played {
 #[derive(Debug, Clone)]
 pub(crate) struct Point {
     pub(crate) step: usize,
-    /// As `--fault` takes it.
-    pub(crate) fault: String,
+    /// The flags of `conclave-faulty`.
+    pub(crate) flags: Vec<String>,
+}
+
+impl Point {
+    fn new(step: usize, flags: &[&str]) -> Self {
+        let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        Self { step, flags }
+    }
+
+    /// Whether it ends the process.
+    fn is_death(&self) -> bool {
+        let deaths = ["before:", "after:", "torn:", "cut:"];
+        let dies = |flag: &String| deaths.iter().any(|death| flag.starts_with(death));
+        self.flags.iter().any(dies)
+    }
 }
 
 /// A file of a desk: mode and contents. Contents that are not the same each time are left out.
@@ -124,6 +138,42 @@ fn command(program: &Path, desk: &Path, faulty: &[&str], args: &[String]) -> Com
 
 fn binary() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_conclave"))
+}
+
+impl Step {
+    /// A copy, under `place`, of the desk before it.
+    pub(crate) fn desk_before(&self, place: &Path) -> PathBuf {
+        let desk = place.join("desk");
+        copy_tree(self.before.path(), &desk);
+        desk
+    }
+
+    /// A copy, under `place`, of the desk after it.
+    pub(crate) fn desk_after(&self, place: &Path) -> PathBuf {
+        let desk = place.join("desk");
+        copy_tree(self.after.path(), &desk);
+        desk
+    }
+
+    /// Gives its command on a desk.
+    pub(crate) fn run(&self, desk: &Path) -> Output {
+        self.command(desk).output().unwrap()
+    }
+
+    /// The same, not run yet.
+    pub(crate) fn command(&self, desk: &Path) -> Command {
+        command(binary(), desk, &[], &self.args)
+    }
+
+    /// Its exit code.
+    pub(crate) fn code(&self) -> i32 {
+        self.code
+    }
+
+    /// The folder of its operator's home.
+    pub(crate) fn home(&self) -> &str {
+        &self.args[1]
+    }
 }
 
 impl Played {
@@ -213,7 +263,6 @@ impl Played {
         let code = ended.status.code().unwrap();
         // Whoever comes last in a round finds all that the next one needs.
         let task = match (task, code) {
-            (Task::Deal, 3) if changes.is_empty() => unreachable!(),
             (Task::Confirm, 0) => Task::Finalise,
             (task, _) => task,
         };
@@ -241,7 +290,7 @@ impl Played {
     pub(crate) fn kill_points(&self) -> Vec<Point> {
         let mut points = Vec::new();
         for (step, played) in self.steps.iter().enumerate() {
-            let mut add = |fault: String| points.push(Point { step, fault });
+            let mut add = |fault: String| points.push(Point::new(step, &["--fault", &fault]));
             for (at, letter) in played.changes.char_indices() {
                 add(format!("before:{at}"));
                 if letter == 'w' {
@@ -256,26 +305,70 @@ impl Played {
         points
     }
 
+    /// Every single call that fails: a change of any kind, or one that needs space and all after it.
+    /// On the stick, the stick pulled out there, and files that are read in part.
+    pub(crate) fn failing_points(&self) -> Vec<Point> {
+        let mut points = Vec::new();
+        for (step, played) in self.steps.iter().enumerate() {
+            let changes = played.changes.len() as u64;
+            let mut add = |flags: &[&str], what: &str, calls: u64| {
+                for at in 0..calls {
+                    let fault = format!("{what}:{at}");
+                    points.push(Point::new(step, &[flags, &["--fault", &fault]].concat()));
+                }
+            };
+            add(&[], "eio", changes);
+            add(&[], "full", changes);
+            add(&[], "read-eio", played.reads);
+            if matches!(played.task, Task::Deal | Task::Confirm | Task::Finalise) {
+                // More than there are: what does not come does no harm.
+                add(&["--below", "stick"], "gone", 24);
+                add(&["--below", "stick"], "read-gone", 24);
+                add(&["--below", "stick"], "read-short", 24);
+            }
+        }
+        points
+    }
+
+    /// Every step under clocks that stand: in 1970, then, and so far away that no calendar goes there.
+    pub(crate) fn clock_points(&self) -> Vec<Point> {
+        let at =
+            |step| ["0", "1", "253402300800"].map(|clock| Point::new(step, &["--clock", clock]));
+        (0..self.steps.len()).flat_map(at).collect()
+    }
+
+    /// The steps of an operator that take part, in order.
+    pub(crate) fn runs_of(&self, operator: &str) -> Vec<&Step> {
+        let runs = |step: &&Step| {
+            step.operator == operator
+                && matches!(step.task, Task::Deal | Task::Confirm | Task::Finalise)
+        };
+        self.steps.iter().filter(runs).collect()
+    }
+
     /// Disturbs a step as the point says, then gives the same command again, undisturbed, and compares
     /// with the undisturbed ceremony.
     pub(crate) fn try_at(&self, point: &Point) {
         let step = &self.steps[point.step];
-        let what = format!("{} {:?} {}", step.operator, step.task, point.fault);
+        let what = format!("{} {:?} {:?}", step.operator, step.task, point.flags);
         let place = tempfile::tempdir().unwrap();
-        let desk = place.path().join("desk");
-        copy_tree(step.before.path(), &desk);
+        let desk = step.desk_before(place.path());
+        let mut flags: Vec<&str> = point.flags.iter().map(String::as_str).collect();
+        flags.push("--");
         let faulty = example("conclave-faulty");
-        let first = command(&faulty, &desk, &["--fault", &point.fault, "--"], &step.args)
+        let first = command(&faulty, &desk, &flags, &step.args)
             .output()
             .unwrap();
-        if is_death(&point.fault) {
+        if point.is_death() {
             assert_eq!(first.status.signal(), Some(9), "{what}: {first:?}");
+        } else if flags[0] == "--clock" {
+            assert_eq!(first.status.code(), Some(step.code), "{what}: {first:?}");
         } else {
             let code = first.status.code();
             assert!(code.is_some_and(|code| code != 70), "{what}: {first:?}");
         }
         self.status(step, &desk, &what);
-        let again = command(binary(), &desk, &[], &step.args).output().unwrap();
+        let again = step.run(&desk);
         self.check(step, &desk, &again, &what);
     }
 
@@ -292,7 +385,8 @@ impl Played {
         schema::assert_report(&words, code, &said);
     }
 
-    fn check(&self, step: &Step, desk: &Path, again: &Output, what: &str) {
+    /// Whether the desk is as it was after the step when nothing disturbed it.
+    pub(crate) fn check(&self, step: &Step, desk: &Path, again: &Output, what: &str) {
         let code = again.status.code();
         let said = String::from_utf8_lossy(&again.stderr);
         let makes = !matches!(step.task, Task::Deal | Task::Confirm | Task::Finalise);
@@ -373,13 +467,6 @@ impl Played {
         // At most the one that was not given out stands beside it.
         assert!(home.cards().unwrap().len() <= 2, "{what}");
     }
-}
-
-/// Whether a fault ends the process.
-pub(crate) fn is_death(fault: &str) -> bool {
-    ["before:", "after:", "torn:", "cut:"]
-        .iter()
-        .any(|death| fault.starts_with(death))
 }
 
 fn forget_contents(tree: &mut Tree) {

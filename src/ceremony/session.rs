@@ -12,6 +12,7 @@ use crate::ceremony::{Messages, MessagesError, Observer, Unobserved};
 use crate::protocol::Params;
 use crate::wire::board::{Board, Entry, Inserted, MAX_MESSAGES};
 use crate::wire::envelope::{Authenticated, Envelope, Kind, Place};
+use crate::wire::roster::Index;
 
 /// The largest complaint or abandon, in bytes: some ten times an honest one.
 pub const MAX_SMALL_BYTES: usize = 16 * 1024;
@@ -99,6 +100,19 @@ impl<'a> Session<'a> {
         let bytes = Offered(message.bytes());
         self.keygen(&bytes, &Unobserved)
             .confirms(&Entry::of(message, reference), own)
+    }
+
+    /// Whether a message that finds no room is a deal that a confirm of `own` on the board names: a
+    /// restored home opens its shares again from it, however much its dealer has said beside it.
+    pub fn recovers(
+        &self,
+        message: &Authenticated,
+        own: Index,
+        messages: &dyn Messages,
+    ) -> Result<bool, SessionError> {
+        let entry = Entry::of(message, MessageRef::of(message, ""));
+        Ok(message.kind() == Kind::Deal
+            && self.keygen(messages, &Unobserved).named_by(own, &entry)?)
     }
 
     /// [`Self::read`], then [`Self::place`].

@@ -18,7 +18,7 @@ use crate::store::folder::{BoardFolder, FolderError, MessageFile};
 use crate::store::home::{Home, HomeError};
 use crate::store::vault::{Marker, Vault, VaultError};
 use crate::wire::envelope::{Authenticated, Envelope, EnvelopeError, Kind};
-use crate::wire::roster::Operator;
+use crate::wire::roster::{Index, Operator};
 
 /// Why a seat could not be taken or kept.
 #[derive(Debug, thiserror::Error)]
@@ -100,6 +100,7 @@ pub struct Seat<'a> {
     messages: BoardMessages,
     me: Me,
     memory: Memory,
+    index: Index,
     damaged: Vec<String>,
     _lock: DiskLock,
 }
@@ -186,17 +187,27 @@ impl<'a> Seat<'a> {
             messages,
             me,
             memory,
+            index: operator.index,
             damaged: Vec::new(),
             _lock: lock,
         };
-        for file in seat.messages.0.messages()? {
-            let bytes = seat.messages.0.read(&file.name)?;
-            let registered = match seat.session.read(&bytes) {
-                Ok(message) => seat.place(&message, |_| Ok(file.name.clone()))?,
-                Err(reason) => Registered::Noise(reason),
-            };
-            if let Registered::Noise(reason) = registered {
-                seat.damaged.push(format!("{}: {reason}", file.name));
+        // A deal may find room by a confirm that comes after it in the folder.
+        let mut crowded = Vec::new();
+        for MessageFile { name, .. } in seat.messages.0.messages()? {
+            let bytes = seat.messages.0.read(&name)?;
+            match seat.session.read(&bytes) {
+                Ok(message) => {
+                    let registered = seat.place(&message, |_| Ok(name.clone()))?;
+                    if let Registered::Noise(_) = registered {
+                        crowded.push((name, message));
+                    }
+                }
+                Err(reason) => seat.damaged.push(format!("{name}: {reason}")),
+            }
+        }
+        for (name, message) in crowded {
+            if let Registered::Noise(reason) = seat.place(&message, |_| Ok(name.clone()))? {
+                seat.damaged.push(format!("{name}: {reason}"));
             }
         }
         for file in vault.own(plan.cid())? {
@@ -324,9 +335,11 @@ impl<'a> Seat<'a> {
             }
             Registered::Known => Ok(Registered::Known),
             full @ Registered::Noise(_) => {
-                let own = self.memory.shares.as_ref();
-                let counts = own.map(|own| self.session.counts(message, own));
-                if counts.transpose()? != Some(true) {
+                let counts = match &self.memory.shares {
+                    Some(own) => self.session.counts(message, own)?,
+                    None => self.session.recovers(message, self.index, &self.messages)?,
+                };
+                if !counts {
                     return Ok(full);
                 }
                 let id = store(self)?;

@@ -249,6 +249,21 @@ impl<'a> Keygen<'a> {
         Ok(bad.is_empty())
     }
 
+    /// Whether a confirm of `own` on the board names this deal.
+    pub fn named_by(&self, own: Index, deal: &Message) -> Result<bool, SessionError> {
+        let dealer = self.position(deal.sender)?;
+        for confirm in self.board.confirms(own) {
+            let payload = self.payload::<ConfirmPayload>(confirm)?.ok();
+            let seen = payload
+                .as_ref()
+                .and_then(|payload| payload.deals.get(dealer));
+            if seen.is_some_and(|seen| seen.payload == deal.payload) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// A confirm's fault that shows against the deals, with the messages that prove it.
     fn confirm_fault(&self, message: &Message, fault: ConfirmFault, dealt: &Dealt) -> Fault {
         let mut proof = Vec::new();

@@ -295,12 +295,6 @@ impl Table {
                     let text = deal["signature"].as_str().unwrap();
                     payload.deals[who].signature = Hex::parse(text).unwrap();
                 }
-                Misdeed::InfinitePartial => {
-                    for partial in payload.partials[0].iter_mut().take(1) {
-                        partial.0.fill(0);
-                        partial.0[0] = INFINITY[0];
-                    }
-                }
                 Misdeed::NoPartials => payload.partials[0].clear(),
                 Misdeed::MorePartials => {
                     let last = payload.partials[0].last().copied();

@@ -191,23 +191,12 @@ impl<'a> Seat<'a> {
             damaged: Vec::new(),
             _lock: lock,
         };
-        // A deal may find room by a confirm that comes after it in the folder.
-        let mut crowded = Vec::new();
-        for MessageFile { name, .. } in seat.messages.0.messages()? {
-            let bytes = seat.messages.0.read(&name)?;
+        for file in seat.messages.0.messages()? {
+            let bytes = seat.messages.0.read(&file.name)?;
             match seat.session.read(&bytes) {
-                Ok(message) => {
-                    let registered = seat.place(&message, |_| Ok(name.clone()))?;
-                    if let Registered::Noise(_) = registered {
-                        crowded.push((name, message));
-                    }
-                }
-                Err(reason) => seat.damaged.push(format!("{name}: {reason}")),
-            }
-        }
-        for (name, message) in crowded {
-            if let Registered::Noise(reason) = seat.place(&message, |_| Ok(name.clone()))? {
-                seat.damaged.push(format!("{name}: {reason}"));
+                // It was let in when it was stored: which of many has room must not go by their names.
+                Ok(message) => drop(seat.session.place_beyond(&message, &file.name)),
+                Err(reason) => seat.damaged.push(format!("{}: {reason}", file.name)),
             }
         }
         for file in vault.own(plan.cid())? {

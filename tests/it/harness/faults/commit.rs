@@ -84,7 +84,8 @@ impl Table {
                 }
                 Misdeed::TwoDeals => {
                     let params = self.group.plan.params();
-                    let other = deal::make(&params, who, &Secret::new([0x77; 32])).unwrap();
+                    let secret = Secret::new([0x70 ^ u8::try_from(who).unwrap(); 32]);
+                    let other = deal::make(&params, who, &secret).unwrap();
                     payloads.push(json::to_value(&other).unwrap());
                 }
                 Misdeed::JunkDeals => payloads.extend((0..17).map(|junk| json!({ "junk": junk }))),

@@ -9,7 +9,7 @@ use crate::harness::faults::Misdeed::*;
 const COMPLAIN: Kind = Kind::Complain;
 
 #[test]
-fn false_complaints() {
+fn a_false_complaint_falls_back_on_its_author() {
     check(rows! {
         4 "of right shares" [3: FalseComplaint(0)] => 4
             [3 "false-complaint" ["deal", "complain"] "against operator 1 is false: every share it complains of is right"];
@@ -50,7 +50,7 @@ fn false_complaints() {
 
 /// Every junk in every field that is a point; six operators at one table do it at once.
 #[test]
-fn junk_points() {
+fn a_complaint_with_points_that_may_not_be_used_is_false() {
     for (pointer, what) in [
         ("/shared", "its shared point is "),
         ("/proof/commitment_generator", "its first commitment is "),

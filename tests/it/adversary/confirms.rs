@@ -10,7 +10,7 @@ use crate::harness::faults::Misdeed::*;
 const CONFIRM: Kind = Kind::Confirm;
 
 #[test]
-fn what_it_says_of_the_deals() {
+fn a_confirm_that_says_what_is_not_so_is_its_senders_fault() {
     check(rows! {
         4 "a lying transcript" [1: LyingTranscript] => 4
             [1 "invalid-confirm" ["deal", "deal", "deal", "deal", "confirm"] "its transcript does not follow"];
@@ -36,7 +36,7 @@ fn what_it_says_of_the_deals() {
 }
 
 #[test]
-fn bad_partials() {
+fn bad_partials_are_named_however_they_cancel() {
     check(rows! {
         4 "one" [1: BadPartial] => 4
             [1 "invalid-confirm" ["deal", "deal", "deal", "deal", "confirm"] "partial signature 0 of validator 0 does not verify"];
@@ -74,7 +74,7 @@ fn bad_partials() {
 }
 
 #[test]
-fn bad_partials_among_many() {
+fn one_bad_partial_among_many_is_found() {
     check_large(rows! {
         4 "of one instalment" [2: Shift { at: (1, 1), error: 1, along: (1, 1) }] => 4
             [2 "invalid-confirm" ["deal", "deal", "deal", "deal", "confirm"] "partial signature 1 of validator 1 does not verify"];
@@ -106,7 +106,7 @@ fn bad_partials_among_many() {
 
 /// Every junk in the place of a partial signature; six operators at one table do it at once.
 #[test]
-fn junk_points() {
+fn a_partial_that_may_not_be_used_is_its_senders_fault() {
     for chunk in Junk::points().chunks(6) {
         let cheats = (1..).zip(chunk);
         let by = cheats.map(|(who, junk)| (who, Puts(CONFIRM, "/partials/2/1", *junk)));
@@ -127,7 +127,7 @@ fn junk_points() {
 }
 
 #[test]
-fn how_often_and_when() {
+fn two_confirms_are_equivocation_and_none_is_awaited() {
     check(rows! {
         4 "no confirm" [2: NoConfirm] => 3 [];
         4 "two without" [0: NoConfirm, 2: NoConfirm] => 3 [];

@@ -10,7 +10,7 @@ use crate::harness::faults::{Junk, Misdeed};
 const DEAL: Kind = Kind::Deal;
 
 #[test]
-fn bad_shares() {
+fn a_wrong_share_is_complained_of_and_never_confirmed() {
     check(rows! {
         4 "one recipient" [3: BadShare(vec![0])] => 4
             [3 "wrong-shares" ["deal", "complain"] "it dealt operator 1 a wrong share for validator 0"];
@@ -35,7 +35,7 @@ fn bad_shares() {
 }
 
 #[test]
-fn wrong_degree() {
+fn a_deal_with_wrong_counts_or_fields_is_its_dealers_fault() {
     check(rows! {
         4 "t-1 coefficients" [1: Coefficients(2)] => 4
             [1 "invalid-deal" ["deal"] "2 commitments for a validator instead of 3"];
@@ -69,7 +69,7 @@ fn wrong_degree() {
 }
 
 #[test]
-fn zero_secrets_and_small_components() {
+fn zero_secrets_and_small_components_are_found() {
     check(rows! {
         4 "an ephemeral key without a secret" [2: Zero(Ephemeral)] => 4
             [2 "invalid-deal" ["deal"] "ephemeral key is the point at infinity"];
@@ -86,7 +86,7 @@ fn zero_secrets_and_small_components() {
 
 /// Every junk in every field that is a point; five dealers at one table do it at once.
 #[test]
-fn junk_points() {
+fn a_deal_with_points_that_may_not_be_used_is_its_dealers_fault() {
     for (pointer, what) in [
         ("/ephemeral", "ephemeral key"),
         ("/proof/commitment", "proof's commitment"),
@@ -115,7 +115,7 @@ fn junk_points() {
 }
 
 #[test]
-fn other_encodings_of_the_same() {
+fn a_value_has_one_encoding() {
     check(rows! {
         4 "a ciphertext plus r" [1: Puts(DEAL, "/ciphertexts/0/0", Junk::PlusOrder)] => 4
             [1 "invalid-deal" ["deal"] "ciphertext 0 of validator 0 is not a canonical scalar"];
@@ -139,7 +139,7 @@ fn other_encodings_of_the_same() {
 }
 
 #[test]
-fn what_is_anothers() {
+fn what_is_anothers_is_no_deal() {
     check(rows! {
         4 "a copied constant with its proof" [2: CopiedConstant(0)] => 4
             [2 "invalid-deal" ["deal"] "proof of knowledge is wrong"];
@@ -166,7 +166,7 @@ fn what_is_anothers() {
 }
 
 #[test]
-fn how_often_and_when() {
+fn two_deals_are_equivocation_and_none_is_awaited() {
     check(rows! {
         4 "two deals" [1: TwoDeals] => 4
             [1 "equivocation" ["deal", "deal"] "two different messages in the deal round"];
@@ -185,7 +185,7 @@ fn how_often_and_when() {
 
 /// What is no message of the ceremony is noise: blamed on nobody, and its sender is awaited.
 #[test]
-fn what_is_no_envelope() {
+fn what_is_no_envelope_is_blamed_on_nobody() {
     use crate::harness::faults::Garble::*;
     let garbles = [
         Space,
@@ -235,7 +235,7 @@ fn what_is_no_envelope() {
 }
 
 #[test]
-fn several_at_once() {
+fn several_cheats_at_once_are_all_named() {
     check(rows! {
         7 "five of seven, each its own way"
             [0: BadShare(vec![2]), 1: Zero(Coefficient(0, -1)), 3: TwoDeals, 4: CopiedDeal(2), 6: FewCiphertexts] => 4

@@ -101,6 +101,18 @@ impl Row {
         let report = table.audit(&table.group.stick);
         let outsiders = &report.examination;
         assert_eq!(accused(&outsiders.faults), expected, "{fault}: an outsider");
+        for turnout in report
+            .turnout
+            .iter()
+            .filter(|said| !said.complaints.is_empty())
+        {
+            let complainer = usize::try_from(turnout.operator.get()).unwrap() - 1;
+            if played.contains_key(&complainer) {
+                // Whoever was dealt a wrong share keeps none, and confirms nothing.
+                assert!(!table.holds_shares(complainer), "{fault}");
+                assert!(!table.confirmed(complainer), "{fault}");
+            }
+        }
         let conclusion = match (self.exit, expected.is_empty()) {
             (_, false) => Conclusion::Misbehaviour,
             (0, true) => Conclusion::Complete,

@@ -84,7 +84,8 @@ impl Table {
                 }
                 Misdeed::TwoDeals => {
                     let params = self.group.plan.params();
-                    let other = deal::make(&params, who, &Secret::new([0x77; 32])).unwrap();
+                    let secret = Secret::new([0x70 ^ u8::try_from(who).unwrap(); 32]);
+                    let other = deal::make(&params, who, &secret).unwrap();
                     payloads.push(json::to_value(&other).unwrap());
                 }
                 Misdeed::JunkDeals => payloads.extend((0..17).map(|junk| json!({ "junk": junk }))),
@@ -294,12 +295,6 @@ impl Table {
                     let deal: Value = serde_json::from_slice(deal.unwrap().bytes()).unwrap();
                     let text = deal["signature"].as_str().unwrap();
                     payload.deals[who].signature = Hex::parse(text).unwrap();
-                }
-                Misdeed::InfinitePartial => {
-                    for partial in payload.partials[0].iter_mut().take(1) {
-                        partial.0.fill(0);
-                        partial.0[0] = INFINITY[0];
-                    }
                 }
                 Misdeed::NoPartials => payload.partials[0].clear(),
                 Misdeed::MorePartials => {

@@ -60,8 +60,13 @@ impl Table {
 
     /// Whether an operator's confirm stands on the group's stick.
     pub(crate) fn confirmed(&self, operator: usize) -> bool {
+        self.confirmed_on(operator, &self.group.stick)
+    }
+
+    /// The same on another stick.
+    pub(crate) fn confirmed_on(&self, operator: usize, stick: &std::path::Path) -> bool {
         let index = self.group.plan.roster().at(operator).unwrap().index;
-        let board = self.board(&self.group.stick);
+        let board = self.board(stick);
         let mut messages = self.messages(&board).into_iter();
         messages.any(|(_, message)| message.kind() == Kind::Confirm && message.sender() == index)
     }

@@ -86,8 +86,6 @@ pub(crate) enum Misdeed {
     SwappedPartials,
     /// Confirms with the partials of this operator.
     CopiedPartials(usize),
-    /// Signs infinity.
-    InfinitePartial,
     /// Confirms without a partial signature for the first validator.
     NoPartials,
     /// Confirms with a partial too many for the first validator.
@@ -315,7 +313,6 @@ impl Misdeed {
             | Self::Shift { .. }
             | Self::SwappedPartials
             | Self::CopiedPartials(_)
-            | Self::InfinitePartial
             | Self::NoPartials
             | Self::MorePartials
             | Self::ConfirmField

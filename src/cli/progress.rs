@@ -336,7 +336,10 @@ mod tests {
             ..view(Stage::Deal, 120, 1000)
         };
         let line = lines.next(&at).unwrap();
-        assert_eq!(line, format!("{}: 12%, about 3 min left", Stage::Deal.name()));
+        assert_eq!(
+            line,
+            format!("{}: 12%, about 3 min left", Stage::Deal.name())
+        );
     }
 
     #[test]

@@ -573,10 +573,9 @@ fn nothing_of_a_ceremony_stays_behind() {
         assert_eq!(keystore_secrets(&watched, name, &folder, given), own.shares);
         shares.push(own.shares);
     }
-    for v in 0..2 {
-        let indices = plan.params().indices();
-        let pairs: Vec<(u64, &Scalar)> = (0..2).map(|i| (indices[i], &shares[i][v])).collect();
-        let whole = interpolate_at_zero(&pairs).unwrap();
+    let indices = plan.params().indices();
+    for (v, (first, second)) in shares[0].iter().zip(&shares[1]).enumerate() {
+        let whole = interpolate_at_zero(&[(indices[0], first), (indices[1], second)]).unwrap();
         watched.scalar(&format!("the key that nobody has, of {v}"), &whole);
     }
 

@@ -1,6 +1,7 @@
 //! What each message is bound to: the plan's ceremony, its sender, and nothing but the fields that it
 //! has. Made and checked by the same code, so that only the binding can tell the difference.
 
+use conclave::crypto::sharing::Sharing;
 use conclave::hash::Digest;
 use conclave::json;
 use conclave::protocol::Params;
@@ -89,15 +90,21 @@ fn the_transcript_covers_ceremony_deals_group_keys_and_public_shares() {
     let coefficients = sharing.coefficients().to_vec();
     let with = |threshold, indices| {
         let coefficients = coefficients.clone();
-        let sharing =
-            conclave::crypto::sharing::Sharing::from_polynomials(threshold, indices, coefficients);
-        deal::transcript(&table.params.cid, &hashes, &sharing.unwrap())
+        let sharing = Sharing::from_polynomials(threshold, indices, coefficients).unwrap();
+        deal::transcript(&table.params.cid, &hashes, &sharing)
     };
     assert_eq!(with(3, table.params.indices()), transcript);
     others.push(with(3, vec![1, 2, 5, 10]));
     others.push(with(3, vec![1, 2, 5]));
     others.push(with(2, table.params.indices()));
     others.push(transcript);
+    // f(1) is the sum of the coefficients: exchanged, they leave that share and change the group key.
+    for swap in [(0, 0), (0, 1)] {
+        let mut coefficients = sharing.coefficients().to_vec();
+        coefficients.swap(swap.0, swap.1);
+        let sharing = Sharing::from_polynomials(3, vec![1], coefficients).unwrap();
+        others.push(deal::transcript(&table.params.cid, &hashes, &sharing));
+    }
     let count = others.len();
     others.sort();
     others.dedup();

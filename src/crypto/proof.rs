@@ -259,4 +259,85 @@ mod tests {
             assert!(!proof.verify(other));
         }
     }
+
+    /// Whoever can choose a part of the statement, or of the proof, after the challenge is known
+    /// makes proofs backwards.
+    #[test]
+    fn every_part_of_a_statement_is_in_its_challenge() {
+        fn assert_distinct(mut challenges: Vec<[u8; 32]>) {
+            let count = challenges.len();
+            challenges.sort_unstable();
+            challenges.dedup();
+            assert_eq!(challenges.len(), count);
+        }
+        let one = |point, commitment, tag, context: &[&[u8]]| {
+            knowledge_challenge(&g(point), &g(commitment), tag, context).to_public_bytes()
+        };
+        assert_distinct(vec![
+            one(5, 6, Tag::CARD_PROOF, &[b"a", b"b"]),
+            one(7, 6, Tag::CARD_PROOF, &[b"a", b"b"]),
+            one(5, 7, Tag::CARD_PROOF, &[b"a", b"b"]),
+            one(6, 5, Tag::CARD_PROOF, &[b"a", b"b"]),
+            one(5, 6, Tag::DEAL_PROOF, &[b"a", b"b"]),
+            one(5, 6, Tag::CARD_PROOF, &[b"b", b"a"]),
+            one(5, 6, Tag::CARD_PROOF, &[b"ab"]),
+        ]);
+        let many = |tag, statement: &[u8], commitment| {
+            *many_challenge(Hasher::new(tag).bytes(statement), &g(commitment)).as_bytes()
+        };
+        assert_distinct(vec![
+            many(Tag::DEAL_PROOF, b"a", 5),
+            many(Tag::CARD_PROOF, b"a", 5),
+            many(Tag::DEAL_PROOF, b"b", 5),
+            many(Tag::DEAL_PROOF, b"a", 6),
+        ]);
+        let equal = |points: [u64; 5], tag, context: &[&[u8]]| {
+            let [key, base, shared, first, second] = points.map(g);
+            let statement = EqualLogsStatement {
+                tag,
+                context,
+                key: &key,
+                base: &base,
+                shared: &shared,
+            };
+            statement.challenge(&first, &second).to_public_bytes()
+        };
+        let points = [2, 3, 4, 5, 6];
+        let mut challenges = vec![
+            equal(points, Tag::COMPLAINT_PROOF, &[b"a"]),
+            equal(points, Tag::CARD_PROOF, &[b"a"]),
+            equal(points, Tag::COMPLAINT_PROOF, &[b"b"]),
+        ];
+        for replaced in 0..5 {
+            let mut points = points;
+            points[replaced] = 7;
+            challenges.push(equal(points, Tag::COMPLAINT_PROOF, &[b"a"]));
+        }
+        assert_distinct(challenges);
+    }
+
+    /// The forger knows one logarithm and proves another: each equation alone would hold.
+    #[test]
+    fn half_of_an_equality_is_not_enough() {
+        let (key, base) = (g(6), g(35));
+        let statement = |shared| EqualLogsStatement {
+            tag: Tag::COMPLAINT_PROOF,
+            context: &[b"cid"],
+            key: &key,
+            base: &base,
+            shared,
+        };
+        // log_base of this is 7 and not 6.
+        let shared = g(7 * 35);
+        let (commitment_generator, commitment_base) = (g(11), g(11 * 35));
+        let challenge = statement(&shared).challenge(&commitment_generator, &commitment_base);
+        for secret in [6, 7] {
+            let forged = EqualLogs {
+                commitment_generator,
+                commitment_base,
+                response: n(11).add(&challenge.mul(&n(secret))),
+            };
+            assert!(!forged.verify(statement(&shared)));
+        }
+    }
 }

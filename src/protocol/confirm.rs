@@ -13,16 +13,16 @@ use crate::hash::Digest;
 use crate::json::Hex;
 use crate::protocol::{Params, ProtocolError};
 
-/// A confirm as it travels.
+/// A confirm as it travels; fields in the order of their names, which is how they are written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConfirmPayload {
-    /// The transcript T.
-    pub transcript: Digest,
     /// What the confirmer saw of every deal, in dealer order.
     pub deals: Vec<SeenDeal>,
     /// m rows of partial signatures, one for each of the validator's messages in plan order.
     pub partials: Vec<Vec<Hex<96>>>,
+    /// The transcript T.
+    pub transcript: Digest,
 }
 
 /// Payload hash and signature of a deal: with the plan, its whole header.
@@ -347,4 +347,34 @@ fn signed<P: AsRef<[Vec<G2>]>>(
         }
     }
     Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::polynomial::Polynomial;
+    use crate::crypto::xof::Xof;
+
+    /// What combines is verified as what it is said to be, not only what it was combined from.
+    #[test]
+    fn full_signatures_are_verified_under_the_group_key() {
+        let f = Polynomial::draw(&mut Xof::new(&[4; 32]), 2);
+        let sharing = Sharing::from_polynomials(2, vec![1, 2, 3], f.commit().unwrap()).unwrap();
+        let messages = vec![vec![SigningRoot([1; 32]), SigningRoot([2; 32])]];
+        let partials: Vec<(usize, Partials)> = (0..3)
+            .map(|who| {
+                let share = f.evaluate(sharing.indices()[who]);
+                (who, sign(&[share], &messages).unwrap())
+            })
+            .collect();
+        let holds = |full: &Partials| {
+            let all = signed(&sharing, &messages, &partials, Some(full)).unwrap();
+            bls::verify_all(&all, &[7; 32])
+        };
+        let mut full = sign(&[f.evaluate(0)], &messages).unwrap();
+        assert!(holds(&full));
+        full[0].swap(0, 1);
+        assert!(!holds(&full));
+        assert!(!holds(&partials[0].1));
+    }
 }

@@ -25,18 +25,18 @@ use crate::json::Hex;
 use crate::protocol::{Params, ProtocolError};
 use crate::secret::Seed;
 
-/// A deal as it travels.
+/// A deal as it travels; fields in the order of their names, which is how they are written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DealPayload {
+    /// `c_jiv`: m rows of n scalars, in roster order.
+    pub ciphertexts: Vec<Vec<Hex<32>>>,
+    /// `C_jvk`: m rows of t points.
+    pub commitments: Vec<Vec<Hex<48>>>,
     /// `R_j`.
     pub ephemeral: Hex<48>,
     /// The proof of knowledge.
     pub proof: ProofPayload,
-    /// `C_jvk`: m rows of t points.
-    pub commitments: Vec<Vec<Hex<48>>>,
-    /// `c_jiv`: m rows of n scalars, in roster order.
-    pub ciphertexts: Vec<Vec<Hex<32>>>,
 }
 
 /// A Schnorr proof as it travels: commitment and response.

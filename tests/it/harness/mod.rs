@@ -3,6 +3,7 @@
 pub(crate) mod binary;
 pub(crate) mod ceremony;
 pub(crate) mod disk;
+pub(crate) mod faultplan;
 pub(crate) mod faults;
 pub(crate) mod flips;
 pub(crate) mod forgery;
@@ -12,5 +13,6 @@ pub(crate) mod maths;
 pub(crate) mod plugin;
 pub(crate) mod schema;
 pub(crate) mod screen;
+pub(crate) mod secrets;
 pub(crate) mod story;
 pub(crate) mod terminal;

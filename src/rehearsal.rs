@@ -447,7 +447,10 @@ fn check_signing(
         .into_par_iter()
         .map(|number| {
             let v = number.checked_mul(last)?.checked_div(count)?;
-            let (root, signature) = (roots.get(v)?.first()?, outcome.signatures().get(v)?.first()?);
+            let (root, signature) = (
+                roots.get(v)?.first()?,
+                outcome.signatures().get(v)?.first()?,
+            );
             let partials: Vec<G2> = secrets
                 .iter()
                 .map(|own| bls::sign(own.get(v)?, root))

@@ -177,16 +177,24 @@ pub fn pretty<T: Serialize>(object: &T) -> Result<Vec<u8>, JsonError> {
     Ok(bytes)
 }
 
-/// The error's text may quote the file: cut short, and without what a terminal would obey.
-fn invalid(error: serde_json::Error) -> JsonError {
-    const LONGEST: usize = 300;
-    let text = error.to_string();
-    let plain = |c: char| if c.is_control() { '\u{fffd}' } else { c };
-    let mut safe: String = text.chars().take(LONGEST).map(plain).collect();
-    if safe.len() < text.len() {
+/// What an error may repeat of a file: at most `most` characters of it, on one line, and nothing that
+/// a terminal obeys.
+pub fn excerpt(text: &str, most: usize) -> String {
+    let obeyed = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
+    let plain = |c: char| if obeyed(c) { '\u{fffd}' } else { c };
+    let mut characters = text.chars();
+    let mut safe: String = characters.by_ref().take(most).map(plain).collect();
+    if characters.next().is_some() {
         safe.push_str("...");
     }
-    JsonError::Invalid(safe)
+    safe
+}
+
+/// The most characters that are repeated of an error of another library, which may quote the file.
+pub const MAX_QUOTED_CHARS: usize = 300;
+
+fn invalid(error: serde_json::Error) -> JsonError {
+    JsonError::Invalid(excerpt(&error.to_string(), MAX_QUOTED_CHARS))
 }
 
 /// The rules of [`parse`], for values that were built in memory.

@@ -281,6 +281,7 @@ mod tests {
     use super::*;
     use std::cell::Cell;
 
+    #[derive(Debug)]
     struct Watch<'a>(&'a Cell<u64>);
 
     impl Clock for Watch<'_> {

@@ -176,6 +176,10 @@ impl<'a> Seat<'a> {
         {
             return Err(SeatError::OtherShares(*plan.cid()));
         }
+        if shares.is_some() {
+            // A crash may have come between the two.
+            vault.mark(plan.cid(), Marker::Shares, b"")?;
+        }
         let messages = BoardMessages(vault.board(plan.cid(), plan.bytes())?);
         let memory = Memory {
             shares,

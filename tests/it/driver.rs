@@ -8,12 +8,16 @@ use conclave::ceremony::Unobserved;
 use conclave::ceremony::plan::Plan;
 use conclave::crypto::identity::IdentityKey;
 use conclave::driver::Standing;
+use conclave::secret::Secret;
 use conclave::store::disk::{Disk, RealDisk};
 use conclave::store::folder::BoardFolder;
 use conclave::store::home::Home;
 use conclave::store::seat::{self, BoardMessages, Seat, SeatError, own_card, spend_if_done};
 use conclave::store::vault::Marker;
+use conclave::wire::card::VerifiedCard;
 use conclave::wire::envelope::{Envelope, Kind, Place};
+
+use tempfile::TempDir;
 
 use crate::harness::homes::{Group, draft, validator};
 use crate::harness::schema;
@@ -186,4 +190,22 @@ fn a_card_is_spent_when_its_last_open_plan_is_closed() {
     group.plan = third;
     let refused = group.run_on(&disk, 0).unwrap_err();
     assert!(refused.contains("is spent"), "{refused}");
+}
+
+#[test]
+fn a_plan_with_a_card_that_this_home_never_made_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let group = Group::new(directory.path(), 2, 1);
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let home = group.members[0].open(disk).unwrap();
+    assert!(own_card(&home, &group.plan).is_ok());
+    let key = IdentityKey::from_seed(&home.identity_seed().unwrap());
+    let name = group.members[0].card.name().clone();
+    let strange = VerifiedCard::make(&key, name, &Secret::new([9; 32])).unwrap();
+    let cards = [&strange, &group.members[1].card];
+    let plan = Plan::draft(draft(&cards, vec![validator()])).unwrap();
+    assert!(matches!(
+        own_card(&home, &plan),
+        Err(SeatError::StrangeCard)
+    ));
 }

@@ -59,9 +59,13 @@ mod errors;
 #[cfg(test)]
 mod four_homes;
 #[cfg(test)]
+mod fuzz_corpus;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod home;
+#[cfg(test)]
+mod kills;
 #[cfg(test)]
 mod known;
 #[cfg(test)]
@@ -88,6 +92,8 @@ mod run_events;
 mod schemas;
 #[cfg(test)]
 mod secrets;
+#[cfg(test)]
+mod session;
 #[cfg(test)]
 mod side_by_side;
 #[cfg(test)]

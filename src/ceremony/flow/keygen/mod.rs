@@ -21,10 +21,10 @@ use crate::ceremony::{Messages, Observer, Stage, observed};
 use crate::crypto::sharing::Sharing;
 use crate::hash::{Digest, Hasher, Tag};
 use crate::json::{self, Hex};
-use crate::protocol::Params;
 use crate::protocol::complaint::{self, ComplaintPayload, FalseComplaint, Judgement};
 use crate::protocol::confirm::{ConfirmPayload, SeenDeal};
 use crate::protocol::deal::{self, Aggregate, CheckedDeal, DealFault, DealPayload};
+use crate::protocol::{Params, ProtocolError};
 use crate::wire::board::{Board, Entry};
 use crate::wire::envelope::{Envelope, Kind, Place};
 use crate::wire::roster::Index;
@@ -222,26 +222,25 @@ impl<'a> Keygen<'a> {
         let mut wrong = Wrong::default();
         let mut sums = Aggregate::new(self.params);
         let mut keys = BTreeMap::new();
-        for (position, message) in deals.iter().enumerate() {
-            let checked = match self.memo.deal_fault(message.message) {
-                Some(fault) => Err(fault),
-                None => self.check_deal(message)?,
-            };
-            let checked = match checked {
-                Ok(checked) => checked,
-                Err(fault) => {
-                    wrong.add(deal_fault(message, fault));
-                    continue;
-                }
-            };
-            let unique = checked.unique_keys(self.params.threshold);
-            wrong
-                .collisions
-                .extend(collision(&mut keys, unique, message));
-            observed(self.observer, Stage::Receive, || sums.add(&checked));
-            sink(&checked, message)?;
-            self.observer
-                .progress(Stage::Receive, position.saturating_add(1), deals.len());
+        let mut seen = 0usize;
+        for group in deals.chunks(deal::together(self.params)) {
+            for (message, verdict) in group.iter().zip(self.check_deals(group)?) {
+                seen = seen.saturating_add(1);
+                let checked = match verdict {
+                    Ok(checked) => checked,
+                    Err(fault) => {
+                        wrong.add(deal_fault(message, fault));
+                        continue;
+                    }
+                };
+                let unique = checked.unique_keys(self.params.threshold);
+                wrong
+                    .collisions
+                    .extend(collision(&mut keys, unique, message));
+                observed(self.observer, Stage::Receive, || sums.add(&checked));
+                sink(&checked, message)?;
+                self.observer.progress(Stage::Receive, seen, deals.len());
+            }
         }
         if !wrong.is_empty() {
             return Ok(Err(wrong));
@@ -353,6 +352,40 @@ impl<'a> Keygen<'a> {
                 deal::check(self.params, dealer, &payload)
             }),
         })
+    }
+
+    /// [`Self::check_deal`] for several, which share work.
+    fn check_deals(
+        &self,
+        messages: &[&Message],
+    ) -> Result<Vec<Result<CheckedDeal, DealFault>>, SessionError> {
+        let mut payloads = Vec::with_capacity(messages.len());
+        for message in messages {
+            let dealer = self.position(message.sender)?;
+            payloads.push(match self.memo.deal_fault(message.message) {
+                Some(fault) => Err(fault),
+                None => self
+                    .payload::<DealPayload>(message)?
+                    .map(|payload| (dealer, payload))
+                    .map_err(DealFault::Malformed),
+            });
+        }
+        let read: Vec<(usize, &DealPayload)> = payloads
+            .iter()
+            .flatten()
+            .map(|(dealer, payload)| (*dealer, payload))
+            .collect();
+        let mut verdicts = observed(self.observer, Stage::Receive, || {
+            deal::check_many(self.params, &read)
+        })
+        .into_iter();
+        payloads
+            .iter()
+            .map(|payload| match payload {
+                Err(fault) => Ok(Err(fault.clone())),
+                Ok(_) => verdicts.next().ok_or(ProtocolError::Count.into()),
+            })
+            .collect()
     }
 
     /// Reads a message's payload as its kind's type; what its sender signed and is no such payload

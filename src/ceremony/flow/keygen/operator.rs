@@ -132,7 +132,7 @@ impl<'a> Operator<'a> {
             .any(|entry| entry.kind == Kind::Complain);
         if keygen.board.deals(self.index).next().is_none() {
             return match &self.me.secret {
-                _ if !stop.is_empty() => Ok(Step::Stop(stop)),
+                _ if !stop.is_empty() => self.stop(stop),
                 Some(secret) => Ok(Step::Send(vec![self.make_deal(secret)?])),
                 None => Err(SessionError::SpentCard),
             };
@@ -141,6 +141,7 @@ impl<'a> Operator<'a> {
             let wrong = keygen.check_deals_alone()?;
             stop.add_faults(wrong.faults);
             stop.collisions = wrong.collisions;
+            stop.add_faults(keygen.read_confirms()?.1);
             return Ok(stop.or_wait(keygen.missing_deals(), Vec::new()));
         };
         if let Some(own) = stored {
@@ -154,29 +155,44 @@ impl<'a> Operator<'a> {
             };
         }
         if silent {
-            return Ok(Step::Stop(stop));
+            return self.stop(stop);
         }
         let secret = self.me.secret.as_ref().ok_or(SessionError::SpentCard)?;
         let own = match self.receive(&deals, secret)? {
             Ok(own) => own,
-            Err(wrong) => {
-                stop.add_faults(wrong.faults);
-                stop.collisions = wrong.collisions;
-                return Ok(Step::Stop(stop));
-            }
+            Err(_) => return self.stop(stop),
         };
         if !self.shares_hold(&own) {
             let complaints = self.complain(&deals, secret)?;
-            return Ok(if complaints.is_empty() {
-                Step::Stop(stop)
+            return if complaints.is_empty() {
+                self.stop(stop)
             } else {
-                Step::Send(complaints)
-            });
+                Ok(Step::Send(complaints))
+            };
         }
         if !stop.is_empty() || complained {
-            return Ok(Step::Stop(stop));
+            return self.stop(stop);
         }
         Ok(Step::StoreShares(Box::new(own)))
+    }
+
+    /// Stops, and names everybody whom the board proves wrong: an outsider with the same board would.
+    fn stop(&self, mut stop: Stop) -> Result<Step, SessionError> {
+        let keygen = &self.keygen;
+        let wrong = match keygen.only_deals() {
+            None => keygen.check_deals_alone()?,
+            Some(deals) => match keygen.read_deals(&deals, &mut |_, _| Ok(()))? {
+                Err(wrong) => wrong,
+                Ok(dealt) => {
+                    stop.add_faults(keygen.finalise(&dealt, Some(self.seed))?.1);
+                    return Ok(Step::Stop(stop));
+                }
+            },
+        };
+        stop.add_faults(wrong.faults);
+        stop.collisions = wrong.collisions;
+        stop.add_faults(keygen.read_confirms()?.1);
+        Ok(Step::Stop(stop))
     }
 
     /// Our confirm is on the board and our shares are not in the vault: a home was restored. They
@@ -230,6 +246,9 @@ impl<'a> Operator<'a> {
         stop.add_faults(self.keygen.equivocations()?);
         let (complaints, _) = self.keygen.complaints()?;
         stop.add_faults(complaints);
+        if self.keygen.only_deals().is_none() {
+            stop.add_faults(self.keygen.check_deals_alone()?.faults);
+        }
         let missing = match result {
             Finalised::Complete(outcome) => {
                 let faults = stop.faults;

@@ -80,7 +80,7 @@ fn four_operators_reach_one_outcome_in_two_rounds() {
 /// A dealer that signs any number of deals keeps none away that a confirm of the home names.
 #[test]
 fn a_restored_home_finds_the_deals_of_its_confirm_under_any_others() {
-    let place = tempfile::tempdir().unwrap();
+    let place = TempDir::new().unwrap();
     let group = Group::new(place.path(), 4, 1);
     let root = &group.members[0].root;
     let backup = place.path().join("backup");

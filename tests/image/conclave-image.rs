@@ -42,7 +42,7 @@ fn show(folder: &Path) -> io::Result<()> {
     // A process that may not be dumped may not open its own memory either, unless it is root's.
     set_dumpable_behavior(DumpableBehavior::Dumpable)?;
     for name in ["limits", "status", "maps"] {
-        fs::copy(format!("/proc/self/{name}"), folder.join(name))?;
+        fs::write(folder.join(name), fs::read(format!("/proc/self/{name}"))?)?;
     }
     let memory = File::open("/proc/self/mem")?;
     let mut pages = BufWriter::new(File::create(folder.join("pages"))?);

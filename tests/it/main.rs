@@ -89,6 +89,8 @@ mod run_events;
 #[cfg(test)]
 mod schemas;
 #[cfg(test)]
+mod secrets;
+#[cfg(test)]
 mod side_by_side;
 #[cfg(test)]
 mod source;

@@ -11,5 +11,6 @@ pub(crate) mod maths;
 pub(crate) mod plugin;
 pub(crate) mod schema;
 pub(crate) mod screen;
+pub(crate) mod secrets;
 pub(crate) mod story;
 pub(crate) mod terminal;

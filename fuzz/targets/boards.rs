@@ -323,7 +323,7 @@ pub(crate) fn judge(message: &Authenticated) {
     let stage = stage();
     let name = label(&stage.plan, message);
     assert_eq!(safe_name(&name), name);
-    payload(&json::canonical(message.payload()).unwrap());
+    payload(message.payload());
 }
 
 /// One message of a script. `$payload:J`, `$signature:J` and `$message:J` in its payload, and `deal`,

@@ -197,6 +197,11 @@ impl Home {
         let path = root.join(KEY);
         let lock = lock_home(&*disk, root)?;
         disk.clean_temporaries(root)?;
+        for card in optional(disk.list(&root.join(CARDS)))?.unwrap_or_default() {
+            if card.kind == Kind::Directory {
+                disk.clean_temporaries(&root.join(CARDS).join(card.name))?;
+            }
+        }
         rewrap::settle(&*disk, root)?;
         let public = Self::public(&*disk, root)?;
         let file = disk.read(&path, SMALL_FILE_BYTES)?;

@@ -65,6 +65,8 @@ mod harness;
 #[cfg(test)]
 mod home;
 #[cfg(test)]
+mod kills;
+#[cfg(test)]
 mod known;
 #[cfg(test)]
 mod offline;
@@ -91,6 +93,8 @@ mod schemas;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]
+mod session;
+#[cfg(test)]
 mod side_by_side;
 #[cfg(test)]
 mod source;
@@ -106,3 +110,5 @@ mod vectors_ethereum;
 mod vectors_keystore;
 #[cfg(test)]
 mod words;
+#[cfg(test)]
+mod work;

@@ -42,7 +42,7 @@ impl Knowledge {
         let challenge = knowledge_challenge(point, &self.commitment, tag, context);
         let mut right = G1Sum::from(*point).times(&challenge);
         right.add(&self.commitment);
-        G1Sum::from(G1::generator()).times(&self.response) == right
+        G1Sum::generator_times(&self.response) == right
     }
 }
 
@@ -85,12 +85,13 @@ impl ManyKnowledge {
         })
     }
 
-    /// Checks the proof for `points`, which `statement` has hashed in this order.
-    pub fn verify(&self, points: &[G1], statement: Hasher) -> bool {
+    /// Checks the proof for `first` and then `others`, which `statement` has hashed in this order.
+    pub fn verify(&self, first: &G1, others: &[G1], statement: Hasher) -> bool {
         let mut weights = Xof::new(many_challenge(statement, &self.commitment).as_bytes());
-        let mut right = G1Sum::msm(points, &weights.weights(points.len()));
+        let mut right = G1Sum::msm_serial(&[*first], &[weights.weight()]);
+        right.add_sum(&G1Sum::msm(others, &weights.weights(others.len())));
         right.add(&self.commitment);
-        G1Sum::from(G1::generator()).times(&self.response) == right
+        G1Sum::generator_times(&self.response) == right
     }
 }
 
@@ -206,17 +207,17 @@ mod tests {
         };
         let points = [g(2), g(3), g(4)];
         let proof = ManyKnowledge::prove(secrets.iter(), statement(&points), &n(9)).unwrap();
-        assert!(proof.verify(&points, statement(&points)));
+        assert!(proof.verify(&points[0], &points[1..], statement(&points)));
         for replaced in 0..3 {
             let mut other = points;
             other[replaced] = g(8);
-            assert!(!proof.verify(&other, statement(&points)));
-            assert!(!proof.verify(&other, statement(&other)));
+            assert!(!proof.verify(&other[0], &other[1..], statement(&points)));
+            assert!(!proof.verify(&other[0], &other[1..], statement(&other)));
             // Knowing two of three logarithms is not enough.
             let forged = ManyKnowledge::prove(secrets.iter(), statement(&other), &n(9)).unwrap();
-            assert!(!forged.verify(&other, statement(&other)));
+            assert!(!forged.verify(&other[0], &other[1..], statement(&other)));
         }
-        assert!(!proof.verify(&points[..2], statement(&points)));
+        assert!(!proof.verify(&points[0], &points[1..2], statement(&points)));
     }
 
     #[test]

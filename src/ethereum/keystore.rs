@@ -6,7 +6,7 @@
 //! it runs, and check after decryption that the secret has the public key that the file names.
 //!
 //! The passphrase's encoded form, the derived key and the secret are wiped; scrypt's large working
-//! memory is freed without wiping.
+//! memory by the allocator, when it is freed.
 
 use aes::Aes128;
 use ctr::Ctr128BE;

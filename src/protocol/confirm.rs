@@ -13,16 +13,16 @@ use crate::hash::Digest;
 use crate::json::Hex;
 use crate::protocol::{Params, ProtocolError};
 
-/// A confirm as it travels.
+/// A confirm as it travels; fields in the order of their names, which is how they are written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConfirmPayload {
-    /// The transcript T.
-    pub transcript: Digest,
     /// What the confirmer saw of every deal, in dealer order.
     pub deals: Vec<SeenDeal>,
     /// m rows of partial signatures, one for each of the validator's messages in plan order.
     pub partials: Vec<Vec<Hex<96>>>,
+    /// The transcript T.
+    pub transcript: Digest,
 }
 
 /// Payload hash and signature of a deal: with the plan, its whole header.
@@ -135,26 +135,36 @@ pub fn decode(
     for (row, expected) in payload.partials.iter().zip(messages) {
         count("partial signatures for a validator", row.len(), *expected)?;
     }
-    payload
+    let encoded: Vec<[u8; 96]> = payload
         .partials
-        .par_iter()
-        .enumerate()
-        .map(|(validator, row)| {
-            row.iter()
-                .enumerate()
-                .map(|(message, bytes)| {
-                    G2::from_bytes(&bytes.0).map_err(|error| ConfirmFault::Point {
-                        validator,
-                        message,
-                        error,
-                    })
-                })
-                .collect()
-        })
-        // Collected in order first, so that the fault that is named does not depend on threads.
-        .collect::<Vec<Result<Vec<G2>, ConfirmFault>>>()
-        .into_iter()
-        .collect()
+        .iter()
+        .flatten()
+        .map(|bytes| bytes.0)
+        .collect();
+    let points = G2::from_bytes_many(&encoded).map_err(|(position, error)| {
+        let (validator, message) = place(messages, position);
+        ConfirmFault::Point {
+            validator,
+            message,
+            error,
+        }
+    })?;
+    let mut points = points.into_iter();
+    Ok(messages
+        .iter()
+        .map(|count| points.by_ref().take(*count).collect())
+        .collect())
+}
+
+/// Returns validator and message of a position among all messages in one run.
+fn place(messages: &[usize], mut position: usize) -> (usize, usize) {
+    for (validator, count) in messages.iter().enumerate() {
+        match position.checked_sub(*count) {
+            Some(rest) => position = rest,
+            None => return (validator, position),
+        }
+    }
+    (messages.len(), position)
 }
 
 /// One partial signature that does not verify.

@@ -59,9 +59,13 @@ mod errors;
 #[cfg(test)]
 mod four_homes;
 #[cfg(test)]
+mod fuzz_corpus;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod home;
+#[cfg(test)]
+mod kills;
 #[cfg(test)]
 mod known;
 #[cfg(test)]
@@ -87,6 +91,8 @@ mod run_events;
 #[cfg(test)]
 mod schemas;
 #[cfg(test)]
+mod secrets;
+#[cfg(test)]
 mod session;
 #[cfg(test)]
 mod side_by_side;
@@ -104,3 +110,5 @@ mod vectors_ethereum;
 mod vectors_keystore;
 #[cfg(test)]
 mod words;
+#[cfg(test)]
+mod work;

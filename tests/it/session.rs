@@ -609,7 +609,9 @@ fn only_a_valid_confirm_over_our_deals_is_let_in_beyond_the_bound() {
         let envelope = room.sign(1, Kind::Confirm, Place::Confirm, payload);
         let session = room.board.session(&room.plan);
         let message = session.read(envelope.bytes()).unwrap();
-        session.counts(&message, &own).unwrap()
+        session
+            .counts(&message, room.players[0].index, Some(&own), &room.board)
+            .unwrap()
     };
     assert!(counts(&honest));
     let changes: [fn(&mut ConfirmPayload); 4] = [

@@ -197,11 +197,8 @@ impl<'a> Seat<'a> {
             damaged: Vec::new(),
             _lock: lock,
         };
-        let mut full = Vec::new();
         for file in seat.messages.0.messages()? {
-            if let Some(reason) = seat.reload(&file.name)? {
-                full.push((file.name, reason));
-            }
+            seat.reload(&file.name)?;
         }
         for file in vault.own(plan.cid())? {
             if let Some(bytes) = vault.read_own(plan.cid(), &file.name)? {
@@ -212,29 +209,22 @@ impl<'a> Seat<'a> {
                 seat.keep_own(&envelope)?;
             }
         }
-        // What had no place may count by what was read after it.
-        for (name, _) in full {
-            if let Some(reason) = seat.reload(&name)? {
-                seat.damaged.push(format!("{name}: {reason}"));
-            }
-        }
         Ok(seat)
     }
 
-    /// Places a stored message, or says why it has no place.
-    fn reload(&mut self, name: &str) -> Result<Option<String>, SeatError> {
+    /// Places a stored message. It was let in when it was stored: which of many has room must not go
+    /// by the names of their files.
+    fn reload(&mut self, name: &str) -> Result<(), SeatError> {
         let bytes = self.messages.0.read(name)?;
         let content = ContentHash::of(&bytes);
-        let message = match self.session.take(bytes) {
-            Ok(message) => message,
-            Err(reason) => return Ok(Some(reason)),
-        };
-        Ok(
-            match self.place(&message, |_| Ok((name.to_owned(), content)))? {
-                Registered::Noise(reason) => Some(reason),
-                Registered::New | Registered::Known => None,
-            },
-        )
+        match self.session.take(bytes) {
+            Ok(message) => {
+                self.session.place_beyond(&message, name);
+                self.contents.insert(name.to_owned(), content);
+            }
+            Err(reason) => self.damaged.push(format!("{name}: {reason}")),
+        }
+        Ok(())
     }
 
     /// The session.

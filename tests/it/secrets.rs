@@ -1,6 +1,8 @@
 //! What stays behind: of a ceremony whose secrets this test knows, nothing, in no memory of the
 //! tool's processes, no file and no output; core dumps are off, and memory is locked where nothing
-//! limits it. docs/memory.md says what is done for it and what is not searched for.
+//! limits it. docs/memory.md says what is done for it and what is not searched for. Linux only: there the
+//! kernel shows a process its memory.
+#![cfg(target_os = "linux")]
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

@@ -281,12 +281,14 @@ fn base64(bytes: &[u8]) -> String {
 }
 
 /// What `conclave-image` wrote of its memory: runs of pages that are not zero, by address.
+#[cfg(target_os = "linux")]
 pub(crate) struct Image {
     pub(crate) runs: Vec<(u64, Vec<u8>)>,
     maps: String,
     folder: PathBuf,
 }
 
+#[cfg(target_os = "linux")]
 impl Image {
     pub(crate) fn read(folder: &Path) -> Self {
         const PAGE: usize = 4096;

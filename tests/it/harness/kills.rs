@@ -487,7 +487,12 @@ pub(crate) fn try_all(played: &Played, points: &[Point]) -> BTreeMap<(Task, &'st
     let failed: Vec<String> = std::thread::scope(|scope| {
         let work = || {
             let mut failed = Vec::new();
-            while let Some(point) = points.get(next.fetch_add(1, Ordering::Relaxed)) {
+            loop {
+                let at = next.fetch_add(1, Ordering::Relaxed);
+                let Some(point) = points.get(at) else { break };
+                if at % 250 == 0 && at > 0 {
+                    println!("{at} of {} points", points.len());
+                }
                 let tried = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
                     played.try_at(point);
                 }));

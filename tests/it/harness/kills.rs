@@ -490,7 +490,7 @@ pub(crate) fn try_all(played: &Played, points: &[Point]) -> BTreeMap<(Task, &'st
             loop {
                 let at = next.fetch_add(1, Ordering::Relaxed);
                 let Some(point) = points.get(at) else { break };
-                if at % 250 == 0 && at > 0 {
+                if at.is_multiple_of(250) && at > 0 {
                     println!("{at} of {} points", points.len());
                 }
                 let tried = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {

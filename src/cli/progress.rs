@@ -51,6 +51,17 @@ impl Progress {
         }
     }
 
+    /// Lets a line appear above the bar, whose estimate goes on.
+    pub(super) fn aside(&self, tell: impl FnOnce()) {
+        if let Ok(shown) = self.0.lock()
+            && let Shown::Bar(Some((_, bar))) = &*shown
+        {
+            bar.suspend(tell);
+        } else {
+            tell();
+        }
+    }
+
     fn show(&self, stage: Stage, done: usize, total: usize) {
         if total < WORTH_A_BAR {
             return;

@@ -63,6 +63,8 @@ mod harness;
 #[cfg(test)]
 mod home;
 #[cfg(test)]
+mod keystores;
+#[cfg(test)]
 mod known;
 #[cfg(test)]
 mod offline;

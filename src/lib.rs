@@ -15,12 +15,13 @@
 //! floor 4  ceremony     plan, session, flows, outcome: bytes in, verdicts and next steps out
 //! floor 2  ethereum     signing objects      wire        signed messages    protocol  dealing, pure
 //! floor 1  crypto       the only blst, the only unsafe
-//! floor 0  secret  json  hash  ambient
+//! floor 0  secret  json  hash  ambient  memory
 //! ```
 
 pub mod ambient;
 pub mod hash;
 pub mod json;
+pub mod memory;
 pub mod secret;
 
 pub mod crypto;

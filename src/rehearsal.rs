@@ -5,6 +5,7 @@
 //! that nothing it makes is valid anywhere. Operators run one after another, each with all cores.
 //! The homes' keys exist in memory only and the homes are removed at the end.
 
+mod keys;
 mod stopwatch;
 
 use std::collections::BTreeMap;
@@ -30,9 +31,9 @@ use crate::crypto::identity::IdentityKey;
 use crate::crypto::point::G2;
 use crate::crypto::scalar::Scalar;
 use crate::driver::{self, DriverError, Standing};
-use crate::ethereum::keystore::{Capacity, CapacityError, KdfChoice, Keystore, KeystoreError};
+use crate::ethereum::keystore::{Capacity, CapacityError, KdfChoice, KeystoreError};
 use crate::json::{JsonError, Text};
-use crate::secret::{Passphrase, PassphraseError};
+use crate::secret::PassphraseError;
 use crate::store::disk::{Access, Disk, DiskError};
 use crate::store::home::{Home, HomeError};
 use crate::store::seat::{self, Seat, SeatError};
@@ -42,6 +43,7 @@ use crate::wire::card::{CardError, VerifiedCard, ceremony_secret};
 use crate::wire::code::Code;
 use crate::wire::roster::{Index, IndexError, Roster};
 
+use keys::{open_keystores, shares};
 use stopwatch::Stopwatch;
 
 /// Validators whose keystores are opened again with their passphrases and made to sign: each costs
@@ -524,7 +526,7 @@ fn check_signing(
         }
         None => signers
             .iter()
-            .map(|signer| shares(plan, signer))
+            .map(|signer| shares(plan, &signer.home))
             .collect::<Result<_, _>>()?,
     };
     let checked = roots
@@ -545,49 +547,6 @@ fn check_signing(
         "the keystores do not sign as the deposit file does",
     ))?;
     Ok(checked.len())
-}
-
-fn shares(plan: &Plan, player: &Player) -> Result<Vec<Scalar>, RehearsalError> {
-    let seat = Seat::open(&player.home, plan)?;
-    let shares = seat
-        .shares()
-        .ok_or(RehearsalError::Check("an operator has no shares"))?;
-    Ok(shares.shares.iter().map(Scalar::duplicate).collect())
-}
-
-/// Opens an operator's first keystores, all at once as far as threads and memory go.
-fn open_keystores(
-    plan: &Plan,
-    directory: &Path,
-    count: usize,
-    disk: &dyn Disk,
-) -> Result<Vec<Scalar>, RehearsalError> {
-    let open = |v: usize| {
-        let path = artifacts::keystores::path(directory, plan, v);
-        let text = path.with_extension("txt");
-        let keystore = |reason: KeystoreError| RehearsalError::Keystore {
-            path: path.display().to_string(),
-            reason: Box::new(reason),
-        };
-        let passphrase = |reason| RehearsalError::Passphrase {
-            path: text.display().to_string(),
-            reason,
-        };
-        let bytes = disk.read(&text, Passphrase::MAX_BYTES as u64)?;
-        let words = String::from_utf8(bytes).map_err(|_| passphrase(PassphraseError::Empty))?;
-        let words = Passphrase::new(words).map_err(passphrase)?;
-        let file = disk.read(&path, crate::ethereum::keystore::MAX_BYTES as u64)?;
-        let secret = Keystore::parse(&file)
-            .and_then(|file| file.decrypt(&words))
-            .map_err(keystore)?;
-        let secret = secret.expose(Scalar::from_bytes);
-        secret.ok_or(RehearsalError::Check("a keystore holds no scalar"))
-    };
-    (0..count)
-        .into_par_iter()
-        .with_max_len(1)
-        .map(open)
-        .collect()
 }
 
 fn describe(stop: &Stop) -> String {

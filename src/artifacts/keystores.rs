@@ -15,6 +15,7 @@ use crate::ceremony::{Observer, Stage, observed};
 use crate::crypto::point::G1;
 use crate::crypto::scalar::Scalar;
 use crate::ethereum::keystore::{self, KdfChoice, Keystore, KeystoreError};
+use crate::memory::wipe_stack;
 use crate::secret::{Passphrase, Secret, Seed};
 use crate::store::disk::{Access, Disk};
 
@@ -207,7 +208,7 @@ impl<'a> KeystoreSet<'a> {
     ) -> Result<(), ArtifactError> {
         let total = self.own.shares.len();
         let done = AtomicUsize::new(0);
-        observed(observer, Stage::Keystores, || {
+        let done_all = observed(observer, Stage::Keystores, || {
             self.threads.install(|| {
                 self.own
                     .shares
@@ -227,7 +228,10 @@ impl<'a> KeystoreSet<'a> {
                         Ok(())
                     })
             })
-        })
+        });
+        // The threads end with the set, and their stacks with them.
+        self.threads.broadcast(|_| wipe_stack());
+        done_all
     }
 
     /// A name that validator clients recognise when they import a directory.

@@ -12,6 +12,7 @@ use super::layout::wrap;
 use super::via::Via;
 use crate::ambient::Clock as _;
 use crate::ceremony::plan::Plan;
+use crate::memory::Locked;
 use crate::store::home::{Home, HomeError};
 use crate::store::medium;
 use crate::store::vault::glance;
@@ -97,6 +98,26 @@ pub(super) fn run(args: &Args, cx: &mut Context) -> Result<(), CommandError> {
     .hint("do what its line says, then give the same command again"))
 }
 
+/// Says where this machine may write memory in clear, if conclave could not lock its own.
+pub(super) fn warn_of_swap(cx: &mut Context) {
+    if cx.hardened.locked == Locked::All {
+        return;
+    }
+    let swaps = host::swaps(&*cx.disk).unwrap_or_default();
+    let plain: Vec<String> = swaps
+        .into_iter()
+        .filter(|swap| swap.kind == host::SwapKind::Plain)
+        .map(|swap| swap.name)
+        .collect();
+    if !plain.is_empty() {
+        cx.ui.warn(format!(
+            "swap is on ({}) and memory could not be locked, so that secrets may be written there; {}",
+            plain.join(", "),
+            verdict::AGAINST_SWAP
+        ));
+    }
+}
+
 /// Asks for all facts.
 fn examine(cx: &mut Context, plan: Option<&Plan>, folders: &[&Path]) -> Host {
     let disk = std::sync::Arc::clone(&cx.disk);
@@ -145,6 +166,7 @@ fn examine(cx: &mut Context, plan: Option<&Plan>, folders: &[&Path]) -> Host {
         interfaces: host::interfaces(),
         swaps: host::swaps(disk),
         core: host::core(disk),
+        hardened: cx.hardened.clone(),
         now: cx.clock.unix_seconds(),
         youngest,
         rooms,

@@ -119,16 +119,12 @@ pub(super) fn run(args: &CheckArgs, cx: &mut Context) -> Result<(), CommandError
     let capacity = args.memory.capacity();
     let prepare = |file: &PathBuf, cx: &mut Context| {
         let mut job = prepare(file, given.as_ref(), args.no_decrypt, cx);
-        if capacity.at_once(job.bytes()) == 0 {
+        let needed = job.bytes();
+        if capacity.at_once(needed) == 0 {
             job.opening = None;
             job.row.ok = false;
-            job.row.problem = Some(
-                CapacityError::Memory {
-                    needed: job.bytes(),
-                    capacity,
-                }
-                .to_string(),
-            );
+            let error = CapacityError::Memory { needed, capacity };
+            job.row.problem = Some(error.to_string());
         }
         job
     };

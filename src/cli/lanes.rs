@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::mpsc;
 
 use crate::ethereum::keystore::{Capacity, CapacityError};
+use crate::memory::wipe_stack;
 
 /// Something to be worked on.
 pub(super) trait Job: Send {
@@ -82,6 +83,7 @@ pub(super) fn in_order<I, C, J: Job, R: Send>(
             finish(&mut running, cx);
         }
     });
+    threads.broadcast(|_| wipe_stack());
     Ok(())
 }
 
@@ -113,15 +115,15 @@ mod tests {
             |item, ()| Need(*item, needs[*item]),
             |Need(item, need)| {
                 let now = (
-                    jobs.fetch_add(1, Ordering::SeqCst) + 1,
-                    bytes.fetch_add(need, Ordering::SeqCst) + need,
+                    jobs.fetch_add(1, Ordering::SeqCst).saturating_add(1),
+                    bytes.fetch_add(need, Ordering::SeqCst).saturating_add(need),
                 );
                 {
                     let mut peaks = peaks.lock().unwrap();
                     *peaks = (peaks.0.max(now.0), peaks.1.max(now.1));
                 }
                 // Later ones are done before earlier ones.
-                std::thread::sleep(Duration::from_millis(12 - item as u64 % 7));
+                std::thread::sleep(Duration::from_millis([12, 9, 7, 6][item % 4]));
                 bytes.fetch_sub(need, Ordering::SeqCst);
                 jobs.fetch_sub(1, Ordering::SeqCst);
                 item

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use clap::{Args, FromArgMatches as _, Parser, Subcommand};
 
 use crate::ambient::{OsRandomness, SystemClock};
+use crate::memory::{self, Hardened};
 use crate::store::disk::{Disk, RealDisk};
 
 pub mod error;
@@ -129,6 +130,30 @@ enum Command {
     Man(man::Args),
 }
 
+impl Command {
+    /// Whether memory holds secrets that count while it runs; those of a rehearsal do not.
+    fn works_on_secrets(&self) -> bool {
+        match self {
+            Self::Identity(IdentityCommand::New(_))
+            | Self::Card(_)
+            | Self::Run(_)
+            | Self::Home(_)
+            | Self::Ceremony(CeremonyCommand::Abandon(_))
+            | Self::Keystore(_) => true,
+            Self::Identity(IdentityCommand::Show(_))
+            | Self::Plan(_)
+            | Self::Rehearse(_)
+            | Self::Status(_)
+            | Self::Ceremony(CeremonyCommand::List(_) | CeremonyCommand::Archive(_))
+            | Self::Audit(_)
+            | Self::Doctor(_)
+            | Self::Deposit(_)
+            | Self::Completions(_)
+            | Self::Man(_) => false,
+        }
+    }
+}
+
 #[derive(Debug, Subcommand)]
 #[command(disable_help_subcommand = true)]
 enum IdentityCommand {
@@ -186,17 +211,29 @@ pub struct Context {
     pub rng: OsRandomness,
     /// All time.
     pub clock: SystemClock,
+    /// What was done about this process's memory.
+    pub hardened: Hardened,
 }
 
 /// Runs the command that the arguments name (the first is the program's own name) and returns its
 /// exit code; see [`Kind`].
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     std::panic::set_hook(Box::new(report_bug));
-    ExitCode::from(guarded(|| main(args)).unwrap_or(Kind::Bug.exit_code()))
+    let hardened = memory::harden();
+    let args: Vec<OsString> = args.into_iter().collect();
+    let done = guarded(|| memory::work(|| main(args, hardened)));
+    ExitCode::from(match done {
+        Some(Ok(code)) => code,
+        Some(Err(error)) => {
+            let error = CommandError::failed(format!("the system gives no thread: {error}"));
+            Ui::new(false).fail(&error);
+            error.kind().exit_code()
+        }
+        None => Kind::Bug.exit_code(),
+    })
 }
 
-fn main(args: impl IntoIterator<Item = OsString>) -> u8 {
-    let args: Vec<OsString> = args.into_iter().collect();
+fn main(args: Vec<OsString>, hardened: Hardened) -> u8 {
     let parsed = help::command()
         .try_get_matches_from(&args)
         .and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, call::wants_json(&matches))));
@@ -210,7 +247,11 @@ fn main(args: impl IntoIterator<Item = OsString>) -> u8 {
         global: cli.global,
         rng: OsRandomness,
         clock: SystemClock::new(),
+        hardened,
     };
+    if cli.command.works_on_secrets() {
+        doctor::warn_of_swap(&mut context);
+    }
     let Some(done) = guarded(|| dispatch(cli.command, &mut context)) else {
         context.ui.error_object(&bug("standard error says where"));
         return Kind::Bug.exit_code();

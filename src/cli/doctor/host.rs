@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::ambient::Randomness;
 use crate::json::Hex;
+use crate::memory::Hardened;
 use crate::store::disk::{Access, Disk, DiskError, Kind};
 use crate::store::medium;
 
@@ -128,6 +129,8 @@ pub(super) struct Host {
     pub(super) interfaces: Option<Vec<Interface>>,
     pub(super) swaps: Option<Vec<Swap>>,
     pub(super) core: Core,
+    /// What was done about this process's own memory.
+    pub(super) hardened: Hardened,
     /// Seconds since 1970.
     pub(super) now: u64,
     /// The youngest plan that is known here: its time and name.

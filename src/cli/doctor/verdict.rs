@@ -2,6 +2,7 @@
 
 use super::host::{HomeFound, Host, ReadBack, Room, Stick, SwapKind};
 use crate::cli::values::utc;
+use crate::memory::{CoreDumps, Locked};
 
 /// 2026-11-25T00:00:00Z: this version is not older, so a clock before it is wrong.
 const RELEASED: u64 = 1_795_564_800;
@@ -155,6 +156,9 @@ fn network(host: &Host) -> Line {
     }
 }
 
+/// What keeps secrets out of swap where memory could not be locked.
+pub(super) const AGAINST_SWAP: &str = "switch it off for the ceremony (Linux: `swapoff -a` as root), encrypt it, or let this user lock memory (`ulimit -l unlimited`)";
+
 fn swap(host: &Host) -> Line {
     const CHECK: &str = "swap";
     let Some(swaps) = &host.swaps else {
@@ -171,13 +175,22 @@ fn swap(host: &Host) -> Line {
     };
     let plain = of(SwapKind::Plain);
     if !plain.is_empty() {
-        Line::new(
-            CHECK,
-            Verdict::Warning,
-            format!("{} on, not known to be encrypted", list(&plain)),
-            "memory with secrets may stay on the disk",
-        )
-        .todo("switch it off for the ceremony (Linux: `swapoff -a` as root), or encrypt it")
+        let found = format!("{} on, not known to be encrypted", list(&plain));
+        match host.hardened.locked {
+            Locked::All => Line::new(
+                CHECK,
+                Verdict::Note,
+                found,
+                "conclave locks its memory and is not swapped out; hibernation would still write it there",
+            ),
+            Locked::Nothing => Line::new(
+                CHECK,
+                Verdict::Warning,
+                found,
+                "conclave could not lock its memory: secrets may stay on the disk",
+            )
+            .todo(AGAINST_SWAP),
+        }
     } else if !of(SwapKind::Encrypted).is_empty() {
         let means = "what is swapped out is unreadable without the system's key";
         let found = format!("{} on, encrypted", list(&of(SwapKind::Encrypted)));
@@ -201,6 +214,14 @@ fn core(host: &Host) -> Line {
         .as_deref()
         .and_then(|pattern| pattern.strip_prefix('|'))
         .and_then(|command| command.split_whitespace().next());
+    if host.hardened.core == CoreDumps::Off {
+        return Line::new(
+            CHECK,
+            Verdict::Ok,
+            "off for conclave, whatever the system's setting",
+            "a fault leaves no copy of its memory",
+        );
+    }
     match (host.core.limit, piped) {
         (Some(None | Some(1..)), Some(program)) => Line::new(
             CHECK,

@@ -6,6 +6,7 @@
 use std::fmt;
 
 use super::KdfChoice;
+use crate::memory::STACK_BYTES;
 
 /// What remains for the rest of the machine of the memory that is free: one part in so many.
 const SPARED: u64 = 8;
@@ -70,7 +71,8 @@ impl Capacity {
             .min(self.cores)
     }
 
-    /// The threads for derivations that take `each` bytes: so many run at one time, and no more.
+    /// The threads for derivations that take `each` bytes: so many run at one time, and no more. Their
+    /// stacks can be wiped.
     pub fn threads(self, each: u64) -> Result<rayon::ThreadPool, CapacityError> {
         let count = self.at_once(each);
         if count == 0 {
@@ -81,6 +83,7 @@ impl Capacity {
         }
         rayon::ThreadPoolBuilder::new()
             .num_threads(count)
+            .stack_size(STACK_BYTES)
             .build()
             .map_err(|error| CapacityError::Threads(error.to_string()))
     }

@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use super::*;
 use crate::cli::doctor::host::{Core, Entropy, Interface, Swap, Terminal};
 use crate::cli::layout::wrap;
+use crate::memory::Hardened;
 
 const MIB: u64 = 1 << 20;
 
@@ -14,6 +15,10 @@ fn sound() -> Host {
         core: Core {
             limit: Some(Some(0)),
             pattern: Some("core".into()),
+        },
+        hardened: Hardened {
+            core: CoreDumps::Limited,
+            locked: Locked::Nothing,
         },
         now: RELEASED + 86_400,
         youngest: Some((RELEASED, "Pool".into())),
@@ -289,6 +294,26 @@ fn every_fact_has_its_verdict() {
     ] {
         check(&|host| host.swaps = Some(swap(kind)), "swap", Note, words);
     }
+}
+
+/// What conclave did for itself decides: the machine's own settings are about other programs.
+#[test]
+fn a_hardened_process_need_not_fear_the_machines_settings() {
+    let mut host = sound();
+    host.hardened = Hardened {
+        core: CoreDumps::Off,
+        locked: Locked::All,
+    };
+    host.core.limit = Some(None);
+    host.core.pattern = Some("|/usr/share/apport/apport -p%p".into());
+    host.swaps = Some(vec![Swap {
+        name: "/swapfile".into(),
+        kind: SwapKind::Plain,
+    }]);
+    let (swap, core) = (swap(&host), core(&host));
+    assert_eq!((swap.verdict, core.verdict), (Verdict::Note, Verdict::Ok));
+    assert!(swap.to_string().contains("hibernation"), "{swap}");
+    assert!(core.to_string().contains("off for conclave"), "{core}");
 }
 
 #[test]

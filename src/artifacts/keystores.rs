@@ -98,6 +98,13 @@ impl<'a> KeystoreSet<'a> {
 
     /// Writes all keystores, reads each back and opens it with the key that it was encrypted under:
     /// one key derivation a keystore.
+    ///
+    /// The file as read must be the bytes that were written and name the salt and cost that the key
+    /// was derived with; its checksum must match, and the secret inside be the share, with the public
+    /// key that the file names. What this does not repeat is the derivation: that the passphrase leads
+    /// to the same key once more rests on the function being one, and would fail where the machine
+    /// computed wrongly. [`Self::verify`], when the same command is given again, and `keystore check`
+    /// derive every key afresh; until then the share is in the vault.
     pub(super) fn write(
         &self,
         disk: &dyn Disk,

@@ -24,13 +24,13 @@ const MIB: u64 = 1 << 20;
 const SCRYPT: Keystores<'_> = Keystores::Generated(KdfChoice::Scrypt);
 const PBKDF2: Keystores<'_> = Keystores::Generated(KdfChoice::Pbkdf2);
 
-/// Six validators with one deposit each, two operators.
-static SIX: LazyLock<Ceremony> = LazyLock::new(|| {
+/// Four validators with one deposit each, two operators.
+static FOUR: LazyLock<Ceremony> = LazyLock::new(|| {
     let players = players(&[3, 8]);
     let mut draft = draft(&players);
     draft.network = Network::known("hoodi").unwrap().spec();
     let one: Validator = draft.validators[0].clone();
-    draft.validators = vec![one; 6];
+    draft.validators = vec![one; 4];
     play(draft, players)
 });
 
@@ -53,7 +53,7 @@ fn write_with(
     capacity: Capacity,
     randomness: &mut (dyn Randomness + Send),
 ) -> Result<Written, ArtifactError> {
-    let ceremony = &*SIX;
+    let ceremony = &*FOUR;
     let list = ceremony.board.list();
     let request = Request {
         plan: &ceremony.plan,
@@ -76,7 +76,7 @@ fn names(directory: &Path) -> BTreeSet<String> {
     files.iter().map(|(path, _)| name(path)).collect()
 }
 
-/// Writes six keystores, expects so many threads at work, and has them all opened again.
+/// Writes four keystores, expects so many threads at work, and has them all opened again.
 #[track_caller]
 fn names_by(
     keystores: Keystores<'_>,
@@ -100,7 +100,7 @@ fn memory_bounds_the_workers_and_the_files_are_the_same_however_many_work() {
     let alone = names_by(SCRYPT, Capacity::chosen(8, 300 * MIB), 1..=1);
     let pair = names_by(SCRYPT, Capacity::chosen(8, 600 * MIB), 2..=2);
     let all = names_by(PBKDF2, Capacity::chosen(8, 0), 2..=8);
-    assert_eq!(alone.len(), 12);
+    assert_eq!(alone.len(), 8);
     assert_eq!(alone, pair);
     assert_eq!(alone, all);
 }
@@ -123,7 +123,7 @@ fn where_not_even_one_fits_nothing_is_written() {
 fn a_crash_while_several_work_leaves_nothing_under_the_name() {
     let capacity = Capacity::chosen(4, 0);
     let mut died = 0;
-    for step in (8..40).step_by(3) {
+    for step in (8..30).step_by(3) {
         let place = tempfile::tempdir().unwrap();
         let directory = place.path().join("out");
         let disk = FaultDisk::dying(step, Death::Torn);
@@ -138,15 +138,15 @@ fn a_crash_while_several_work_leaves_nothing_under_the_name() {
         if disk.died() {
             died += 1;
             if directory.exists() {
-                assert_eq!(names(&directory).len(), 12);
+                assert_eq!(names(&directory).len(), 8);
             }
             let real: Arc<dyn Disk> = Arc::new(RealDisk);
             write_with(real, &directory, PBKDF2, capacity, &mut OsRandomness).unwrap();
         }
-        assert_eq!(names(&directory).len(), 12);
+        assert_eq!(names(&directory).len(), 8);
         assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1);
     }
-    assert!(died >= 6, "{died}");
+    assert!(died >= 4, "{died}");
 }
 
 #[test]
@@ -163,7 +163,7 @@ fn a_rehearsal_keeps_to_the_memory_it_is_allowed() {
             "--operators",
             "3",
             "--validators",
-            "3",
+            "2",
             "--keystores",
             "scrypt",
             "--keystore-memory",
@@ -194,7 +194,7 @@ fn a_rehearsal_keeps_to_the_memory_it_is_allowed() {
     let told = desk.run(&["keystore", "check", folder, "--keystore-memory", "100MiB"]);
     assert_eq!(told.code, 1, "{told:?}");
     let words = "a keystore's key derivation takes 256 MiB of memory, and 100 MiB is allowed";
-    assert_eq!(told.stdout.matches(words).count(), 3, "{told:?}");
+    assert_eq!(told.stdout.matches(words).count(), 2, "{told:?}");
     let rows = desk.ok(&["keystore", "check", folder, "--keystore-memory", "1GiB"]);
     let opened: Vec<&str> = rows.lines().collect();
     assert!(

@@ -47,7 +47,10 @@ impl Randomness for OsRandomness {
 }
 
 /// The time of day and a stopwatch.
-pub trait Clock {
+///
+/// The time of day is anyone's guess on a machine without a network: it may stand still, or jump.
+/// It is written down for people and decides nothing.
+pub trait Clock: std::fmt::Debug {
     /// Seconds since 1970-01-01T00:00:00Z; 0 when the clock stands before it.
     fn unix_seconds(&self) -> u64;
     /// Time since some fixed moment; never goes back.

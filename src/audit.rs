@@ -104,7 +104,7 @@ pub fn audit(
     for id in ids {
         let bytes = messages.load(id).map_err(SessionError::from)?;
         // The record is stored already; with a bound, its order would decide what counts.
-        match session.read(&bytes) {
+        match session.take(bytes) {
             Ok(message) => drop(session.place_beyond(&message, id)),
             Err(reason) => noise.push(format!("{id}: {reason}")),
         }

@@ -76,6 +76,8 @@ tags! {
     EVIDENCE = "conclave/1/evidence";
     /// Weights of the check that stored shares are still the secrets of their public shares.
     STORED_SHARES = "conclave/1/stored-shares";
+    /// Weights of a batch of subgroup checks.
+    SUBGROUP_WEIGHTS = "conclave/1/subgroup-weights";
     /// An auditor's weights for a batch of signatures.
     AUDIT_SIGNATURES = "conclave/1/audit/signatures";
 }

@@ -5,7 +5,7 @@
 //! that nothing it makes is valid anywhere. Operators run one after another, each with all cores.
 //! The homes' keys exist in memory only and the homes are removed at the end.
 
-mod keys;
+mod scene;
 mod stopwatch;
 
 use std::collections::BTreeMap;
@@ -18,37 +18,38 @@ use rayon::prelude::*;
 
 use crate::ambient::{Clock, Randomness, RandomnessError};
 use crate::artifacts::record::RecordError;
-use crate::artifacts::{self, ArtifactError, Keystores, Recorded, Request};
+use crate::artifacts::{self, ArtifactError};
 use crate::audit::{AuditError, Conclusion, audit};
 use crate::ceremony::Stage;
 use crate::ceremony::outcome::{Outcome, OutcomeCodeError};
 use crate::ceremony::plan::{Plan, PlanError, RehearsalSize, default_threshold};
-use crate::ceremony::step::Stop;
-use crate::courier::Courier;
-use crate::courier::folder::FolderCourier;
 use crate::crypto::bls;
 use crate::crypto::identity::IdentityKey;
 use crate::crypto::point::G2;
 use crate::crypto::scalar::Scalar;
-use crate::driver::{self, DriverError, Standing};
-use crate::ethereum::keystore::{Capacity, CapacityError, KdfChoice, KeystoreError};
+use crate::driver::DriverError;
+use crate::ethereum::keystore::{Capacity, CapacityError, KdfChoice, Keystore, KeystoreError};
 use crate::json::{JsonError, Text};
-use crate::secret::PassphraseError;
+use crate::secret::{Passphrase, PassphraseError};
 use crate::store::disk::{Access, Disk, DiskError};
 use crate::store::home::{Home, HomeError};
-use crate::store::seat::{self, Seat, SeatError};
-use crate::store::vault::{Marker, VaultError};
+use crate::store::seat::SeatError;
+use crate::store::vault::VaultError;
 use crate::store::wrap::{Unlock, Wrap};
 use crate::wire::card::{CardError, VerifiedCard, ceremony_secret};
 use crate::wire::code::Code;
 use crate::wire::roster::{Index, IndexError, Roster};
 
-use keys::{open_keystores, shares};
-use stopwatch::Stopwatch;
+use scene::Scene;
+use stopwatch::{Stopwatch, Tally};
 
 /// Validators whose keystores are opened again with their passphrases and made to sign: each costs
 /// a key derivation for each of t operators. All keystores were read back once before.
 const REOPENED: usize = 2;
+
+/// Validators whose shares are made to sign again where there are no keystores, spread evenly: the
+/// share equations and partial signatures of all were verified by everyone.
+const SIGNED_AGAIN: usize = 500;
 
 /// The rounds that a keygen can take over one stick, with one to spare.
 const MAX_TURNS: usize = 4;
@@ -82,8 +83,23 @@ pub struct World<'a> {
 pub trait Narrator: Sync {
     /// A sentence about what begins now.
     fn say(&self, sentence: &str);
-    /// So many of so many steps of a stage are done.
-    fn progress(&self, stage: Stage, done: usize, total: usize);
+    /// Where it stands.
+    fn progress(&self, part: &Part<'_>);
+}
+
+/// Where a rehearsal stands.
+#[derive(Debug, Clone, Copy)]
+pub struct Part<'a> {
+    /// Who is at work.
+    pub who: &'a str,
+    /// What it does.
+    pub stage: Stage,
+    /// So many steps of the stage are done.
+    pub done: usize,
+    /// Of so many; none where the stage has no steps.
+    pub total: usize,
+    /// How much of the whole rehearsal is done, in thousandths.
+    pub permille: usize,
 }
 
 /// What a rehearsal made, where, and how long it took.
@@ -99,7 +115,7 @@ pub struct Report {
     pub operators: Vec<OperatorReport>,
     /// The public record.
     pub record: PathBuf,
-    /// Validators for which t keystores (or shares, without keystores) were used to sign.
+    /// Validators for which t keystores (or shares, without keystores) were used to sign: a few.
     pub signed_with: usize,
 }
 
@@ -204,6 +220,9 @@ struct Player {
     home: Home,
     directory: PathBuf,
     watch: BTreeMap<Stage, Duration>,
+    done: bool,
+    /// Kept of those who sign at the end without keystores.
+    shares: Vec<Scalar>,
 }
 
 /// Plays the whole ceremony of `plan` and leaves what it makes in `out`, which must not exist.
@@ -239,23 +258,25 @@ pub fn rehearse(
             home,
             directory,
             watch: BTreeMap::new(),
+            done: false,
+            shares: Vec::new(),
         });
         cards.push((index, card));
     }
     let plan = copy(plan, cards, options, world)?;
-    let outcome = play(&plan, &mut players, &stick, world)?;
     let record = out.join("record");
-    let codes = outcome.codes()?;
-    finish(
-        &plan,
-        (&outcome, &codes),
-        &mut players,
-        &record,
+    let scene = Scene {
+        plan: &plan,
+        stick: &stick,
+        record: &record,
         options,
-        world,
-    )?;
+        tally: Tally::new(players.len()),
+    };
+    let end = scene.play(&mut players, world)?;
+    let (outcome, codes) = (end.outcome, end.codes);
     world.narrator.say("an outsider audits the record");
-    check_record(&plan, &outcome, &record, world)?;
+    check_record(&scene, &outcome, world)?;
+    scene.tally.add(Tally::AUDIT);
     world
         .narrator
         .say("the keystores are opened again and made to sign");
@@ -363,122 +384,18 @@ fn copy(
     ))?)
 }
 
-/// Passes the stick round until everyone is done.
-fn play(
-    plan: &Plan,
-    players: &mut [Player],
-    stick: &Path,
-    world: &mut World<'_>,
-) -> Result<Outcome, RehearsalError> {
-    let mut outcomes: BTreeMap<Index, Outcome> = BTreeMap::new();
-    for turn in 1..=MAX_TURNS {
-        world
-            .narrator
-            .say(&format!("the stick goes round, turn {turn}"));
-        for player in players.iter_mut() {
-            if outcomes.contains_key(&player.index) {
-                continue;
-            }
-            seat::accept(&player.home, plan)?;
-            let mut seat = Seat::open(&player.home, plan)?;
-            let mut couriers: Vec<Box<dyn Courier>> =
-                vec![Box::new(FolderCourier::new(world.disk.clone(), stick))];
-            let watch = Stopwatch::new(world.clock, world.narrator);
-            let ran = driver::run(&mut seat, plan, &mut couriers, world.randomness, &watch)?;
-            watch.add_to(&mut player.watch);
-            match ran.standing {
-                Standing::Complete { outcome, .. } => {
-                    outcomes.insert(player.index, *outcome);
-                }
-                Standing::Waiting { .. } => {}
-                Standing::Stopped(stop) => return Err(RehearsalError::Stopped(describe(&stop))),
-            }
-        }
-        if outcomes.len() == players.len() {
-            break;
-        }
-    }
-    if outcomes.len() != players.len() {
-        return Err(RehearsalError::Check(
-            "the operators did not come to an end",
-        ));
-    }
-    let mut outcomes = outcomes.into_values();
-    let first = outcomes
-        .next()
-        .ok_or(RehearsalError::Check("there is no outcome"))?;
-    if outcomes.any(|other| other != first) {
-        return Err(RehearsalError::Check(
-            "two operators have different outcomes",
-        ));
-    }
-    Ok(first)
-}
-
-/// Writes what each operator holds, then the record.
-fn finish(
-    plan: &Plan,
-    (outcome, codes): (&Outcome, &(Code, Code)),
-    players: &mut [Player],
-    record: &Path,
-    options: Options,
-    world: &mut World<'_>,
-) -> Result<(), RehearsalError> {
-    for player in players.iter_mut() {
-        world
-            .narrator
-            .say(&format!("{} writes and reads back its files", player.name));
-        let seat = Seat::open(&player.home, plan)?;
-        let list = seat.record();
-        let watch = Stopwatch::new(world.clock, world.narrator);
-        let request = Request {
-            plan,
-            outcome,
-            own: seat.shares(),
-            keystores: options
-                .keystores
-                .map_or(Keystores::None, Keystores::Generated),
-            capacity: options.capacity,
-            messages: Recorded {
-                messages: seat.messages(),
-                list: &list,
-            },
-            codes,
-        };
-        artifacts::write(
-            &world.disk,
-            &player.directory,
-            &request,
-            world.randomness,
-            &watch,
-        )?;
-        watch.add_to(&mut player.watch);
-        seat.mark(Marker::Artifacts, b"")?;
-    }
-    let player = players
-        .first()
-        .ok_or(RehearsalError::Check("there is no operator"))?;
-    let seat = Seat::open(&player.home, plan)?;
-    let recorded = Recorded {
-        messages: seat.messages(),
-        list: &seat.record(),
-    };
-    artifacts::write_record(&world.disk, record, plan, &recorded, Some(outcome))?;
-    Ok(())
-}
-
 fn check_record(
-    plan: &Plan,
+    scene: &Scene<'_>,
     outcome: &Outcome,
-    record: &Path,
     world: &World<'_>,
 ) -> Result<(), RehearsalError> {
+    let (plan, record) = (scene.plan, scene.record);
     let found = artifacts::record::read_record(&world.disk, record)?;
     let recorded = Plan::parse(found.plan())?;
     if recorded.cid() != plan.cid() {
         return Err(RehearsalError::Check("the record holds another plan"));
     }
-    let watch = Stopwatch::new(world.clock, world.narrator);
+    let watch = Stopwatch::new(world.clock, world.narrator, "an outsider", &scene.tally);
     let report = audit(
         &recorded,
         found.messages(),
@@ -511,31 +428,39 @@ fn check_signing(
     let signers: Vec<&Player> = players.iter().skip(skipped).collect();
     let indices: Vec<u64> = signers.iter().map(|player| player.index.get()).collect();
     let roots = plan.messages(outcome.sharing());
-    let count = if options.keystores.is_some() {
-        REOPENED
-    } else {
-        roots.len()
+    let count = match options.keystores {
+        Some(_) => REOPENED.min(roots.len()),
+        None => SIGNED_AGAIN.min(roots.len()),
     };
     let secrets: Vec<Vec<Scalar>> = match options.keystores {
         Some(kdf) => {
             let threads = options.capacity.threads(kdf.memory_bytes())?;
             let disk = &*world.disk;
-            let count = count.min(roots.len());
             let open = |signer: &&Player| open_keystores(plan, &signer.directory, count, disk);
             threads.install(|| signers.par_iter().map(open).collect::<Result<_, _>>())?
         }
+        None if signers.iter().any(|signer| signer.shares.is_empty()) => {
+            return Err(RehearsalError::Check("an operator has no shares"));
+        }
         None => signers
             .iter()
-            .map(|signer| shares(plan, &signer.home))
-            .collect::<Result<_, _>>()?,
+            .map(|signer| signer.shares.iter().map(Scalar::duplicate).collect())
+            .collect(),
     };
-    let checked = roots
-        .par_iter()
-        .zip(outcome.signatures())
-        .take(count)
-        .enumerate()
-        .map(|(v, (roots, signatures))| {
-            let (root, signature) = (roots.first()?, signatures.first()?);
+    // The keystores that were opened are the first.
+    let last = if options.keystores.is_some() {
+        count
+    } else {
+        roots.len()
+    };
+    let checked = (0..count)
+        .into_par_iter()
+        .map(|number| {
+            let v = number.checked_mul(last)?.checked_div(count)?;
+            let (root, signature) = (
+                roots.get(v)?.first()?,
+                outcome.signatures().get(v)?.first()?,
+            );
             let partials: Vec<G2> = secrets
                 .iter()
                 .map(|own| bls::sign(own.get(v)?, root))
@@ -549,14 +474,37 @@ fn check_signing(
     Ok(checked.len())
 }
 
-fn describe(stop: &Stop) -> String {
-    let faults = stop
-        .faults
-        .iter()
-        .map(|fault| format!("operator {}: {}", fault.accused, fault.kind));
-    let collisions = stop
-        .collisions
-        .iter()
-        .map(|collision| collision.what.clone());
-    faults.chain(collisions).collect::<Vec<_>>().join("; ")
+/// Opens an operator's first keystores, all at once as far as threads and memory go.
+fn open_keystores(
+    plan: &Plan,
+    directory: &Path,
+    count: usize,
+    disk: &dyn Disk,
+) -> Result<Vec<Scalar>, RehearsalError> {
+    let open = |v: usize| {
+        let path = artifacts::keystores::path(directory, plan, v);
+        let text = path.with_extension("txt");
+        let keystore = |reason: KeystoreError| RehearsalError::Keystore {
+            path: path.display().to_string(),
+            reason: Box::new(reason),
+        };
+        let passphrase = |reason| RehearsalError::Passphrase {
+            path: text.display().to_string(),
+            reason,
+        };
+        let bytes = disk.read(&text, Passphrase::MAX_BYTES as u64)?;
+        let words = String::from_utf8(bytes).map_err(|_| passphrase(PassphraseError::Empty))?;
+        let words = Passphrase::new(words).map_err(passphrase)?;
+        let file = disk.read(&path, crate::ethereum::keystore::MAX_BYTES as u64)?;
+        let secret = Keystore::parse(&file)
+            .and_then(|file| file.decrypt(&words))
+            .map_err(keystore)?;
+        let secret = secret.expose(Scalar::from_bytes);
+        secret.ok_or(RehearsalError::Check("a keystore holds no scalar"))
+    };
+    (0..count)
+        .into_par_iter()
+        .with_max_len(1)
+        .map(open)
+        .collect()
 }

@@ -1,7 +1,8 @@
 //! Secrets: values that redact themselves, are wiped on drop and compare in constant time.
 //!
 //! What this does not protect: copies that arithmetic leaves in registers and on the stack (blst's
-//! field elements are plain memory), and pages that the system swaps out.
+//! field elements are plain memory), and pages that the system swaps out. Both are the process's
+//! affair as a whole, in a module of its own on this floor.
 
 use std::fmt;
 

@@ -74,47 +74,48 @@ pub enum ClusterError {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Operator {
+    /// Its identity.
+    pub identity: IdentityPublic,
     /// The x-coordinate of its shares.
     pub index: Index,
     /// Its name.
     pub name: Text,
-    /// Its identity.
-    pub identity: IdentityPublic,
 }
 
 /// A validator of a cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Validator {
-    /// Its position in the plan, from 0.
-    pub position: usize,
-    /// The group key.
-    pub public_key: Hex<48>,
-    /// Where withdrawals go.
-    pub withdrawal_address: Address,
     /// 0x01 or 0x02.
     pub credentials: CredentialsKind,
     /// The committed polynomial: the group key and t-1 further coefficients.
     pub polynomial: Vec<Hex<48>>,
+    /// Its position in the plan, from 0.
+    pub position: usize,
+    /// The group key.
+    pub public_key: Hex<48>,
     /// The public shares, in the order of the operators.
     pub public_shares: Vec<Hex<48>>,
+    /// Where withdrawals go.
+    pub withdrawal_address: Address,
 }
 
+/// Fields in the order of their names, here and above, so that the file is written without a tree.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ClusterFile {
-    version: u64,
-    network: NetworkSpec,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    rehearsal: bool,
     cid: Digest,
-    outcome: Digest,
+    created: u64,
     epoch: u64,
     name: Text,
-    threshold: usize,
-    created: u64,
+    network: NetworkSpec,
     operators: Vec<Operator>,
+    outcome: Digest,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    rehearsal: bool,
+    threshold: usize,
     validators: Vec<Validator>,
+    version: u64,
 }
 
 impl Cluster {
@@ -158,7 +159,7 @@ impl Cluster {
 
     /// Reads a file of at most [`MAX_BYTES`] and makes every check.
     pub fn parse(bytes: &[u8]) -> Result<Self, ClusterError> {
-        let file: ClusterFile = json::decode(&json::parse(bytes, MAX_BYTES)?)?;
+        let file: ClusterFile = json::read(bytes, MAX_BYTES)?;
         if (file.version, file.epoch) != (VERSION, 0) {
             return Err(ClusterError::Version {
                 version: file.version,

@@ -39,9 +39,8 @@ pub(super) fn file(plan: &Plan, outcome: &Outcome) -> Result<Option<PublicFile>,
 
 /// Reads a file and verifies all signatures in one batch.
 pub(super) fn verify(bytes: &[u8], fork_version: [u8; 4], seed: &[u8; 32]) -> Result<(), String> {
-    let signed: Vec<SignedRegistration> = json::parse(bytes, MAX_BYTES)
-        .and_then(|value| json::decode(&value))
-        .map_err(|error| error.to_string())?;
+    let signed: Vec<SignedRegistration> =
+        json::read(bytes, MAX_BYTES).map_err(|error| error.to_string())?;
     let items = signed
         .iter()
         .map(|signed| {

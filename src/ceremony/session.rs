@@ -3,8 +3,9 @@
 //! It never stores or sends: the driver does what a [`Step`] says and asks again. Asked again with
 //! the same board and memory it says the same, so that a crash anywhere costs nothing.
 
+use crate::ceremony::flow::keygen::memo::Memo;
 use crate::ceremony::flow::keygen::operator::Operator;
-use crate::ceremony::flow::keygen::{Finalised, Keygen, Verified, Wrong};
+use crate::ceremony::flow::keygen::{Finalised, Keygen, Wrong};
 use crate::ceremony::plan::Plan;
 use crate::ceremony::shares::OwnShares;
 use crate::ceremony::step::{Examination, Me, Memory, MessageRef, SessionError, Step};
@@ -12,6 +13,7 @@ use crate::ceremony::{Messages, MessagesError, Observer, Unobserved};
 use crate::protocol::Params;
 use crate::wire::board::{Board, Entry, Inserted, MAX_MESSAGES};
 use crate::wire::envelope::{Authenticated, Envelope, Kind, Place};
+use crate::wire::roster::Index;
 
 /// The largest complaint or abandon, in bytes: some ten times an honest one.
 pub const MAX_SMALL_BYTES: usize = 16 * 1024;
@@ -31,7 +33,7 @@ pub enum Registered {
 #[derive(Debug)]
 pub struct Session<'a> {
     plan: &'a Plan,
-    verified: Verified,
+    memo: Memo,
     params: Params,
     board: Board<MessageRef>,
 }
@@ -43,7 +45,7 @@ impl<'a> Session<'a> {
             plan,
             params: plan.params(),
             board: Board::new(),
-            verified: Verified::default(),
+            memo: Memo::default(),
         }
     }
 
@@ -52,15 +54,21 @@ impl<'a> Session<'a> {
     /// A complaint or abandon over [`MAX_SMALL_BYTES`] is noise to everyone: its sender could make so
     /// many that their size must not matter.
     pub fn read(&self, bytes: &[u8]) -> Result<Authenticated, String> {
-        let message = Envelope::parse(bytes)
+        self.take(bytes.to_vec())
+    }
+
+    /// [`Self::read`] of bytes that need not be copied.
+    pub fn take(&self, bytes: Vec<u8>) -> Result<Authenticated, String> {
+        let size = bytes.len();
+        let message = Envelope::take(bytes)
             .and_then(|envelope| envelope.authenticate(self.plan.cid(), self.plan.roster()))
             .map_err(|error| error.to_string())?;
         let small = matches!(message.kind(), Kind::Complain | Kind::Abandon);
-        if small && bytes.len() > MAX_SMALL_BYTES {
+        if small && size > MAX_SMALL_BYTES {
             return Err(format!(
                 "a message of kind {} takes at most {MAX_SMALL_BYTES} bytes, not {}",
                 message.kind(),
-                bytes.len()
+                size
             ));
         }
         Ok(message)
@@ -69,13 +77,7 @@ impl<'a> Session<'a> {
     /// Puts a message on the board. `id` is what [`Messages::load`] will be asked for.
     pub fn place(&mut self, message: &Authenticated, id: &str) -> Registered {
         let reference = MessageRef::of(message, id);
-        match self.board.insert(Entry::of(message, reference)) {
-            Inserted::New | Inserted::Second(_) => Registered::New,
-            Inserted::Known => Registered::Known,
-            Inserted::Full => {
-                Registered::Noise("its sender has said too much in this place".into())
-            }
-        }
+        registered(self.board.insert(Entry::of(message, reference)))
     }
 
     /// [`Self::place`], however much its sender has said: for who stores nothing by it, or has asked
@@ -88,17 +90,29 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Whether a message that finds no room is a valid confirm over the deals that our shares come
-    /// from. One such is let in for each sender: completeness cannot be talked away.
-    pub fn counts(&self, message: &Authenticated, own: &OwnShares) -> Result<bool, SessionError> {
-        let confirms = self.board.confirms(message.sender()).count();
-        if message.kind() != Kind::Confirm || confirms > MAX_MESSAGES {
-            return Ok(false);
+    /// Whether a message that finds no room counts all the same, for the operator at `my` index: a
+    /// valid confirm over the deals that its shares come from, one of each sender; or, before it has
+    /// shares, a deal that its own confirm names. Completeness cannot be talked away.
+    pub fn counts(
+        &self,
+        message: &Authenticated,
+        my: Index,
+        own: Option<&OwnShares>,
+        messages: &dyn Messages,
+    ) -> Result<bool, SessionError> {
+        let entry = Entry::of(message, MessageRef::of(message, ""));
+        match (message.kind(), own) {
+            (Kind::Confirm, Some(own)) => {
+                // Findings of its own: whoever offers any number must not fill ours.
+                let (bytes, memo) = (Offered(message.bytes()), Memo::default());
+                let mut keygen = self.keygen(&bytes, &Unobserved);
+                keygen.memo = &memo;
+                let alone = self.board.confirms(entry.sender).count() <= MAX_MESSAGES;
+                Ok(alone && keygen.confirms(&entry, own)?)
+            }
+            (Kind::Deal, None) => self.keygen(messages, &Unobserved).is_named(&entry, my),
+            _ => Ok(false),
         }
-        let reference = MessageRef::of(message, "");
-        let bytes = Offered(message.bytes());
-        self.keygen(&bytes, &Unobserved)
-            .confirms(&Entry::of(message, reference), own)
     }
 
     /// [`Self::read`], then [`Self::place`].
@@ -111,13 +125,8 @@ impl<'a> Session<'a> {
 
     /// What [`Self::place`] would say, without placing it: nothing is stored that has no place.
     pub fn would_place(&self, message: &Authenticated) -> Registered {
-        let mut trial = Self {
-            plan: self.plan,
-            params: self.params.clone(),
-            board: self.board.clone(),
-            verified: Verified::default(),
-        };
-        trial.place(message, "")
+        let reference = MessageRef::of(message, "");
+        registered(self.board.would_insert(&Entry::of(message, reference)))
     }
 
     /// The board.
@@ -130,7 +139,7 @@ impl<'a> Session<'a> {
             plan: self.plan,
             params: &self.params,
             board: &self.board,
-            verified: &self.verified,
+            memo: &self.memo,
             messages,
             observer,
         }
@@ -228,6 +237,14 @@ impl<'a> Session<'a> {
             Place::Confirm,
             payload,
         )?))
+    }
+}
+
+fn registered(inserted: Inserted) -> Registered {
+    match inserted {
+        Inserted::New | Inserted::Second(_) => Registered::New,
+        Inserted::Known => Registered::Known,
+        Inserted::Full => Registered::Noise("its sender has said too much in this place".into()),
     }
 }
 

@@ -42,18 +42,19 @@ pub struct OwnShares {
 #[error("the stored shares are damaged: {0}; restore them from a backup")]
 pub struct SharesError(String);
 
+/// Fields in the order of their names, so that what is written is canonical as it stands.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Facts {
-    version: u64,
     cid: Digest,
+    deals: Vec<SeenDeal>,
     epoch: u64,
     index: u64,
-    threshold: u64,
     indices: Vec<u64>,
-    transcript: Digest,
-    deals: Vec<SeenDeal>,
     polynomials: Vec<Vec<Hex<48>>>,
+    threshold: u64,
+    transcript: Digest,
+    version: u64,
 }
 
 impl OwnShares {
@@ -108,8 +109,7 @@ impl OwnShares {
             .position(|byte| *byte == b'\n')
             .ok_or_else(|| damaged("no facts"))?;
         let (line, rest) = bytes.split_at(end);
-        let facts: Facts = json::parse_canonical(line, MAX_BYTES)
-            .and_then(|value| json::decode(&value))
+        let facts: Facts = json::read_canonical(line, MAX_BYTES)
             .map_err(|error| SharesError(error.to_string()))?;
         if facts.version != VERSION || facts.epoch != 0 {
             return Err(damaged("they are of another version of conclave"));

@@ -88,7 +88,7 @@ pub(super) fn examine(cx: &mut Context, path: &Path) -> Result<Audited, CommandE
     for ignored in found.ignored() {
         cx.ui.warn(format!("passed over: {ignored}"));
     }
-    let progress = Progress::new(cx.global.quiet);
+    let progress = Progress::of(cx.global.quiet, &plan);
     let report = audit::audit(
         &plan,
         found.messages(),

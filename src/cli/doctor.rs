@@ -10,7 +10,6 @@ use super::error::CommandError;
 use super::home::locale;
 use super::layout::wrap;
 use super::via::Via;
-use crate::ambient::Clock as _;
 use crate::ceremony::plan::Plan;
 use crate::memory::Locked;
 use crate::store::home::{Home, HomeError};

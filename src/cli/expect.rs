@@ -59,7 +59,8 @@ impl Expected {
         }
     }
 
-    fn parse(text: &str) -> Result<Self, CommandError> {
+    /// Reads the text of a list.
+    pub fn parse(text: &str) -> Result<Self, CommandError> {
         let mut addresses = BTreeSet::new();
         let mut wrong = Vec::new();
         for (number, line) in (1usize..).zip(text.lines()) {

@@ -39,10 +39,13 @@ impl Context {
     /// Refuses a name that is taken, before work is done for it.
     pub fn refuse_taken(&self, path: &Path) -> Result<(), CommandError> {
         match self.disk.kind(path)? {
-            Some(_) => Err(
-                CommandError::from(DiskError::AlreadyExists(path.to_owned()))
-                    .hint("name another file with -o FILE"),
-            ),
+            Some(_) => {
+                self.disk.clean_temporary_of(path);
+                Err(
+                    CommandError::from(DiskError::AlreadyExists(path.to_owned()))
+                        .hint("name another file with -o FILE"),
+                )
+            }
             None => Ok(()),
         }
     }

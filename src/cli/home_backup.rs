@@ -8,7 +8,6 @@ use super::error::{CommandError, ErrorCode};
 use super::unlock::Sealing;
 use super::values::{counted, utc};
 use super::{Context, unlock};
-use crate::ambient::Clock as _;
 use crate::secret::Passphrase;
 use crate::store::backup::{Backup, MAX_BACKUP_BYTES};
 use crate::store::disk::Access;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use clap::{Args, FromArgMatches as _, Parser, Subcommand};
 
-use crate::ambient::{OsRandomness, SystemClock};
+use crate::ambient::{Clock, OsRandomness, SystemClock};
 use crate::memory::{self, Hardened};
 use crate::store::disk::{Disk, RealDisk};
 
@@ -210,18 +210,42 @@ pub struct Context {
     /// All randomness.
     pub rng: OsRandomness,
     /// All time.
-    pub clock: SystemClock,
+    pub clock: Arc<dyn Clock + Send + Sync>,
     /// What was done about this process's memory.
     pub hardened: Hardened,
+}
+
+/// The world outside of a command.
+#[derive(Debug, Clone)]
+pub struct Outside {
+    /// All files.
+    pub disk: Arc<dyn Disk>,
+    /// All time.
+    pub clock: Arc<dyn Clock + Send + Sync>,
+}
+
+impl Outside {
+    /// The operating system's.
+    pub fn system() -> Self {
+        Self {
+            disk: Arc::new(RealDisk),
+            clock: Arc::new(SystemClock::new()),
+        }
+    }
 }
 
 /// Runs the command that the arguments name (the first is the program's own name) and returns its
 /// exit code; see [`Kind`].
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    run_in(args, Outside::system())
+}
+
+/// [`run`] in a world that a test made: no flag or variable of the program leads there.
+pub fn run_in(args: impl IntoIterator<Item = OsString>, outside: Outside) -> ExitCode {
     std::panic::set_hook(Box::new(report_bug));
     let hardened = memory::harden();
     let args: Vec<OsString> = args.into_iter().collect();
-    let done = guarded(|| memory::work(|| main(args, hardened)));
+    let done = guarded(|| memory::work(|| main(args, outside, hardened)));
     ExitCode::from(match done {
         Some(Ok(code)) => code,
         Some(Err(error)) => {
@@ -233,7 +257,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     })
 }
 
-fn main(args: Vec<OsString>, hardened: Hardened) -> u8 {
+fn main(args: Vec<OsString>, outside: Outside, hardened: Hardened) -> u8 {
     let parsed = help::command()
         .try_get_matches_from(&args)
         .and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, call::wants_json(&matches))));
@@ -243,10 +267,10 @@ fn main(args: Vec<OsString>, hardened: Hardened) -> u8 {
     };
     let mut context = Context {
         ui: Ui::new(cli.global.quiet).for_programs(json),
-        disk: Arc::new(RealDisk),
+        disk: outside.disk,
         global: cli.global,
         rng: OsRandomness,
-        clock: SystemClock::new(),
+        clock: outside.clock,
         hardened,
     };
     if cli.command.works_on_secrets() {

@@ -8,7 +8,7 @@ use super::Context;
 use super::error::{CommandError, ErrorCode};
 use super::known::KnownRow;
 use super::page::Page;
-use crate::ambient::{Clock as _, Randomness as _};
+use crate::ambient::Randomness as _;
 use crate::ceremony::plan::{Draft, Plan, default_threshold, threshold_problem};
 use crate::ethereum::keystore::KdfChoice;
 use crate::json;

@@ -213,8 +213,47 @@ fn limit() -> u64 {
     (Passphrase::MAX_BYTES as u64).saturating_add(2)
 }
 
+/// A terminal that shows nothing of what is typed and raises no signal, in the state that `rpassword`
+/// gives it for the answer alone; put back on drop.
+struct Silence {
+    #[cfg(unix)]
+    before: rustix::termios::Termios,
+}
+
+#[cfg(unix)]
+impl Silence {
+    fn begin() -> Option<Self> {
+        use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+        let before = tcgetattr(io::stdin()).ok()?;
+        let mut silent = before.clone();
+        silent
+            .local_modes
+            .remove(LocalModes::ECHO | LocalModes::ECHONL | LocalModes::ICANON | LocalModes::ISIG);
+        tcsetattr(io::stdin(), OptionalActions::Now, &silent).ok()?;
+        Some(Self { before })
+    }
+}
+
+#[cfg(unix)]
+impl Drop for Silence {
+    fn drop(&mut self) {
+        use rustix::termios::{OptionalActions, tcsetattr};
+        // The terminal may be gone: then nothing is shown on it.
+        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.before);
+    }
+}
+
+#[cfg(not(unix))]
+impl Silence {
+    fn begin() -> Option<Self> {
+        None
+    }
+}
+
 /// Asks at the terminal, without echo.
 pub(super) fn ask_hidden(prompt: &str) -> Result<Passphrase, CommandError> {
+    // Before the question is shown: who answers at once is not shown either.
+    let _silence = Silence::begin();
     let text = rpassword::prompt_password(prompt).map_err(|error| {
         CommandError::of(
             ErrorCode::NO_TERMINAL,

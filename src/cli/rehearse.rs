@@ -10,7 +10,7 @@ use super::capacity::KeystoreMemory;
 use super::error::CommandError;
 use super::progress::Narration;
 use super::run::KeystoreFormat;
-use crate::ambient::{Clock as _, OsRandomness, SystemClock};
+use crate::ambient::OsRandomness;
 use crate::ceremony::Stage;
 use crate::rehearsal::{self, Options, Report, World};
 use crate::store::disk::peak_memory_bytes;
@@ -51,7 +51,7 @@ pub(super) struct Args {
 /// Runs the command.
 pub(super) fn run(args: &Args, cx: &mut Context) -> Result<(), CommandError> {
     let plan = cx.read_plan(&args.plan)?;
-    let clock = SystemClock::new();
+    let clock = Arc::clone(&cx.clock);
     let out = match &args.out {
         Some(out) => out.clone(),
         None => vacant(cx, plan.name().file_stem(), clock.unix_seconds())?,
@@ -72,7 +72,7 @@ pub(super) fn run(args: &Args, cx: &mut Context) -> Result<(), CommandError> {
     let narration = Narration::new(cx.global.quiet);
     let mut world = World {
         disk: Arc::clone(&cx.disk),
-        clock: &clock,
+        clock: &*clock,
         randomness: &mut OsRandomness,
         narrator: &narration,
     };

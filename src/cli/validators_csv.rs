@@ -15,7 +15,7 @@ use crate::ceremony::plan::instalment_problems;
 use crate::ethereum::address::{Address, Written};
 use crate::ethereum::amount::{Gwei, Rules};
 use crate::ethereum::withdrawal::CredentialsKind;
-use crate::json::MAX_INTEGER;
+use crate::json::{MAX_INTEGER, excerpt};
 
 mod layout;
 #[cfg(test)]
@@ -357,10 +357,7 @@ impl Cells<'_> {
 
     fn bad_cell(&mut self, column: Column, why: &str) {
         let text = self.cell(column).unwrap_or_default();
-        let mut shown: String = text.chars().take(SHOWN_CHARS).collect();
-        if shown.len() < text.len() {
-            shown.push_str("...");
-        }
+        let shown = excerpt(text, SHOWN_CHARS);
         let shown = if shown.is_empty() {
             shown
         } else {

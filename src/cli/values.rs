@@ -4,7 +4,7 @@ pub(super) use crate::ambient::utc;
 use crate::ethereum::amount::{Gwei, Rules};
 use crate::ethereum::network::{Network, NetworkSpec};
 use crate::ethereum::withdrawal::CredentialsKind;
-use crate::json::{Hex, Text};
+use crate::json::{Hex, Text, excerpt};
 
 /// A name.
 pub(super) fn text(text: &str) -> Result<Text, String> {
@@ -49,10 +49,11 @@ pub(super) fn hex<const N: usize>(text: &str) -> Result<Hex<N>, String> {
 /// An amount: a whole number of Gwei, or a decimal number of tokens with their name.
 pub(super) fn amount(text: &str, rules: &Rules) -> Result<Gwei, String> {
     let lower = text.trim().to_ascii_lowercase();
+    let shown = excerpt(text, 60);
     let token = rules.token.to_ascii_lowercase();
     let refuse = || {
         format!(
-            "\"{text}\" is no amount; write Gwei as 32000000000 or {} as 1.5{token}",
+            "\"{shown}\" is no amount; write Gwei as 32000000000 or {} as 1.5{token}",
             rules.token
         )
     };
@@ -76,7 +77,7 @@ pub(super) fn amount(text: &str, rules: &Rules) -> Result<Gwei, String> {
         .ok_or_else(refuse)?;
     let product = units.saturating_mul(u128::from(rules.gwei_per_token));
     if product.checked_rem(scale) != Some(0) {
-        return Err(format!("\"{text}\" is no whole number of Gwei"));
+        return Err(format!("\"{shown}\" is no whole number of Gwei"));
     }
     product
         .checked_div(scale)

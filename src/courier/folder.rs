@@ -171,8 +171,17 @@ impl Courier for FolderCourier {
             .map_err(|error| self.unreachable(error.to_string()))?;
         let there = self.pull(&found, board, &mut moved)?;
 
-        let mut waiting = board.messages()?;
-        waiting.retain(|message| !there.contains(&message.content));
+        let (arrived, waiting): (Vec<_>, Vec<_>) = board
+            .messages()?
+            .into_iter()
+            .partition(|message| there.contains(&message.content));
+        // Whoever died when a file had got its name may have left the temporary one.
+        for path in &found.with_plan {
+            self.disk.clean_temporary_of(&path.join(PLAN));
+            for message in &arrived {
+                self.disk.clean_temporary_of(&path.join(&message.label));
+            }
+        }
         let mut unsent = waiting.len();
         let mut target = None;
         for message in &waiting {

@@ -7,12 +7,12 @@
 //!
 //! A further courier is one file that implements [`Courier`].
 
-use sha2::{Digest as _, Sha256};
-
 use crate::hash::Digest;
 
 pub mod folder;
 pub mod seated;
+
+pub use crate::store::folder::ContentHash;
 
 /// The ceremony that an exchange is about.
 #[derive(Debug, Clone, Copy)]
@@ -23,17 +23,6 @@ pub struct Ceremony<'a> {
     pub plan: &'a [u8],
     /// The plan's name as a part of file names (`json::Text::file_stem`).
     pub stem: &'a str,
-}
-
-/// SHA-256 of a message's bytes: says which messages are the same, and nothing else.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ContentHash([u8; 32]);
-
-impl ContentHash {
-    /// Hashes a message.
-    pub fn of(bytes: &[u8]) -> Self {
-        Self(Sha256::digest(bytes).into())
-    }
 }
 
 /// A message of the local board.

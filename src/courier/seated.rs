@@ -1,6 +1,6 @@
 //! This machine's side of every exchange: a seat, as couriers see it.
 
-use super::{BoardError, ContentHash, Labelled, LocalBoard, Offered};
+use super::{BoardError, Labelled, LocalBoard, Offered};
 use crate::ceremony::session::Registered;
 use crate::store::seat::{Seat, SeatError};
 
@@ -11,16 +11,8 @@ pub struct Side<'s, 'a>(pub &'s mut Seat<'a>);
 impl LocalBoard for Side<'_, '_> {
     fn messages(&self) -> Result<Vec<Labelled>, BoardError> {
         let files = self.0.files().map_err(board_error)?;
-        files
-            .into_iter()
-            .map(|file| {
-                let content = ContentHash::of(&self.read(&file.name)?);
-                Ok(Labelled {
-                    label: file.name,
-                    content,
-                })
-            })
-            .collect()
+        let labelled = |(label, content)| Labelled { label, content };
+        Ok(files.into_iter().map(labelled).collect())
     }
 
     fn read(&self, label: &str) -> Result<Vec<u8>, BoardError> {

@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use crate::crypto::lagrange::Coefficients;
 use crate::crypto::point::{G1, G1Sum, G2, G2Sum};
 use crate::crypto::scalar::Scalar;
+use crate::crypto::small_sums;
 use crate::crypto::xof::Xof;
 use crate::json::encode_hex;
 
@@ -17,6 +18,9 @@ const DST: &[u8] = b"BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_";
 /// Messages that one thread handles with one Miller loop and one multi-scalar multiplication, at
 /// least and at most: the latter gains from size, and threads want work to share.
 const MESSAGES_PER_CHUNK: (usize, usize) = (32, 512);
+
+/// Keys of a message for which sums in step are faster than one after another.
+const KEYS_IN_STEP: std::ops::RangeInclusive<usize> = 2..=32;
 
 /// What a BLS key of a validator signs: a root that was computed here from a typed object, never one
 /// that came from outside.
@@ -106,10 +110,9 @@ pub fn verify_all(messages: &[Signed], seed: &[u8; 32]) -> bool {
         .map(|(messages, weights)| {
             let mut pairs = Vec::with_capacity(messages.len());
             let mut signatures = Vec::new();
-            for (message, weights) in messages.iter().zip(weights) {
-                let keys: Vec<G1> = message.signatures.iter().map(|(key, _)| *key).collect();
+            for (message, sum) in messages.iter().zip(key_sums(messages, weights)) {
                 // A sum of keys at infinity pairs to one.
-                if let Some(key) = G1Sum::msm_serial(&keys, weights).finite() {
+                if let Some(key) = sum.finite() {
                     pairs.push((key, hash_to_g2(&message.root.0)?));
                 }
                 signatures.extend(message.signatures.iter().map(|(_, signature)| *signature));
@@ -140,6 +143,21 @@ pub fn verify_all(messages: &[Signed], seed: &[u8; 32]) -> bool {
         }
     }
     final_exponentiation_is_one(&product)
+}
+
+/// The weighted sum of each message's keys.
+fn key_sums(messages: &[Signed], weights: &[Vec<[u8; 16]>]) -> Vec<G1Sum> {
+    let keys: Vec<Vec<G1>> = messages
+        .iter()
+        .map(|message| message.signatures.iter().map(|(key, _)| *key).collect())
+        .collect();
+    let terms = keys.iter().map(Vec::as_slice);
+    let terms: Vec<_> = terms.zip(weights.iter().map(Vec::as_slice)).collect();
+    if keys.iter().all(|keys| KEYS_IN_STEP.contains(&keys.len())) {
+        return small_sums::sums(&terms);
+    }
+    let sum = |(keys, weights): &(&[G1], &[[u8; 16]])| G1Sum::msm_serial(keys, weights);
+    terms.iter().map(sum).collect()
 }
 
 /// Verifies independent (key, root, signature) triples in one product.

@@ -37,7 +37,7 @@ pub fn check_shares(
     for (share, weight) in shares.iter().zip(&weights) {
         combined.accumulate(&share.mul(&weight_scalar(weight)));
     }
-    let left = G1Sum::from(G1::generator()).times(&combined);
+    let left = G1Sum::generator_times(&combined);
     let columns: Vec<G1Sum> = (0..threshold)
         .into_par_iter()
         .map(|k| {

@@ -16,7 +16,7 @@ use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize};
 
 use crate::hash::{Hasher, Kdf, Tag};
-use crate::json::Hex;
+use crate::json::{Hex, MAX_QUOTED_CHARS, excerpt};
 use crate::secret::Seed;
 
 /// Why bytes or a text are not a public identity or relay key.
@@ -131,8 +131,9 @@ impl FromStr for IdentityPublic {
     type Err = IdentityError;
 
     fn from_str(text: &str) -> Result<Self, IdentityError> {
-        let checked = CheckedHrpstring::new::<Bech32m>(text)
-            .map_err(|error| IdentityError::Encoding(error.to_string()))?;
+        let checked = CheckedHrpstring::new::<Bech32m>(text).map_err(|error| {
+            IdentityError::Encoding(excerpt(&error.to_string(), MAX_QUOTED_CHARS))
+        })?;
         if checked.hrp() != Hrp::parse_unchecked(Self::PREFIX) {
             return Err(IdentityError::Prefix);
         }

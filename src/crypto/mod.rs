@@ -7,9 +7,12 @@
 //! Variable-time code (multi-scalar multiplication, small multiples, batch checks) takes public
 //! values only; whatever takes a secret [`scalar::Scalar`] is constant-time.
 
+mod affine;
 pub mod bls;
 pub mod encrypt;
 pub mod feldman;
+mod field;
+mod fixed;
 pub mod identity;
 pub mod lagrange;
 pub mod point;
@@ -17,4 +20,6 @@ pub mod polynomial;
 pub mod proof;
 pub mod scalar;
 pub mod sharing;
+mod small_sums;
+mod subgroup;
 pub mod xof;

@@ -7,10 +7,16 @@
 
 use std::fmt;
 
-use blst::{BLST_ERROR, blst_p1, blst_p1_affine, blst_p2, blst_p2_affine, blst_scalar};
+use blst::{
+    BLST_ERROR, blst_fp, blst_fp2, blst_p1, blst_p1_affine, blst_p2, blst_p2_affine, blst_scalar,
+};
 use rayon::prelude::*;
 
+use crate::crypto::affine::Affine;
+use crate::crypto::fixed;
 use crate::crypto::scalar::Scalar;
+use crate::crypto::subgroup::{self, Curve};
+use crate::hash::{Hasher, Tag};
 use crate::json::encode_hex;
 
 /// Why bytes are not a point that may be used.
@@ -40,7 +46,9 @@ macro_rules! group {
         $uncompress:ident, $compress:ident, $in_group:ident, $affine_inf:ident, $affine_eq:ident,
         $from_affine:ident, $to_affine:ident, $to_affine_many:ident, $inf:ident,
         $add:ident, $add_affine:ident, $double:ident, $cneg:ident, $mult:ident,
-        $pippenger:ident, $scratch:ident, $affine_generator:ident
+        $pippenger:ident, $scratch:ident, $affine_generator:ident,
+        $field:ident, $sum_in_group:ident,
+        weights: $weight:literal, $checks:literal, $costs:expr
     ) => {
         $(#[$doc])*
         #[derive(Clone, Copy)]
@@ -59,6 +67,17 @@ macro_rules! group {
 
             /// Reads a compressed point and makes every check.
             pub fn from_bytes(bytes: &[u8; $bytes]) -> Result<Self, PointError> {
+                let point = Self::on_curve(bytes)?;
+                // SAFETY: `point` is a live value on the curve.
+                if unsafe { !blst::$in_group(&raw const point) } {
+                    return Err(PointError::NotInSubgroup);
+                }
+                Ok(Self(point))
+            }
+
+            /// Reads a compressed point that is on the curve and not infinity; the subgroup is not
+            /// asked for yet.
+            fn on_curve(bytes: &[u8; $bytes]) -> Result<$affine, PointError> {
                 let mut point = $affine::default();
                 // SAFETY: `bytes` has the length that blst reads; `point` is a live value.
                 let status = unsafe { blst::$uncompress(&raw mut point, bytes.as_ptr()) };
@@ -69,20 +88,18 @@ macro_rules! group {
                     _ => return Err(PointError::NotOnCurve),
                 }
                 // SAFETY: `point` is a live value on the curve.
-                unsafe {
-                    if blst::$affine_inf(&raw const point) {
-                        return Err(PointError::Infinity);
-                    }
-                    if !blst::$in_group(&raw const point) {
-                        return Err(PointError::NotInSubgroup);
-                    }
+                if unsafe { blst::$affine_inf(&raw const point) } {
+                    return Err(PointError::Infinity);
                 }
-                Ok(Self(point))
+                Ok(point)
             }
 
-            /// Reads many compressed points, on all cores. On failure returns the position of the
-            /// first bad one, whatever the number of threads.
+            /// Reads many compressed points and makes every check, on all cores. On failure returns
+            /// the position of the first bad one, whatever the number of threads.
             pub fn from_bytes_many(all: &[[u8; $bytes]]) -> Result<Vec<Self>, (usize, PointError)> {
+                if let Some(points) = Self::from_bytes_together(all) {
+                    return Ok(points);
+                }
                 let checked: Vec<Result<Self, PointError>> =
                     all.par_iter().with_min_len(CHUNK).map(Self::from_bytes).collect();
                 checked
@@ -92,17 +109,29 @@ macro_rules! group {
                     .collect()
             }
 
+            /// Reads points that are all good, with one batch of subgroup checks; nothing if one is
+            /// bad, or where points are too few for a batch to pay.
+            fn from_bytes_together(all: &[[u8; $bytes]]) -> Option<Vec<Self>> {
+                let together = subgroup::checks_together::<$affine>(all.len())?;
+                let points: Vec<$affine> = all
+                    .par_iter()
+                    .with_min_len(CHUNK)
+                    .map(|bytes| Self::on_curve(bytes).ok())
+                    .collect::<Option<_>>()?;
+                let mut seed = Hasher::new(Tag::SUBGROUP_WEIGHTS);
+                all.iter().for_each(|bytes| seed.add(bytes));
+                if !subgroup::all_in_subgroup(&points, seed.finish().as_bytes(), together) {
+                    return None;
+                }
+                Some(points.into_iter().map(Self).collect())
+            }
+
             /// Returns the compressed encoding.
             pub fn to_bytes(&self) -> [u8; $bytes] {
                 let mut out = [0u8; $bytes];
                 // SAFETY: `out` has the length that blst writes; `self.0` is a live value.
                 unsafe { blst::$compress(out.as_mut_ptr(), &raw const self.0) };
                 out
-            }
-
-            /// Returns `scalar * generator` in constant time, or nothing for zero.
-            pub fn generator_times(scalar: &Scalar) -> Option<Self> {
-                Self::generator().times(scalar)
             }
 
             /// Returns `scalar * self` in constant time, or nothing for zero.
@@ -185,10 +214,24 @@ macro_rules! group {
                 }
             }
 
+            /// Doubles the sum.
+            pub(in crate::crypto) fn double(&mut self) {
+                // SAFETY: points to a live value; blst allows the output to be the input.
+                unsafe {
+                    let this = &raw mut self.0;
+                    blst::$double(this, this);
+                }
+            }
+
             /// Changes the sign.
             pub fn negate(&mut self) {
+                self.negate_if(true);
+            }
+
+            /// Changes the sign or not, in the same time.
+            pub(in crate::crypto) fn negate_if(&mut self, negative: bool) {
                 // SAFETY: points to a live value.
-                unsafe { blst::$cneg(&raw mut self.0, true) };
+                unsafe { blst::$cneg(&raw mut self.0, negative) };
             }
 
             /// Returns `scalar * self` in constant time.
@@ -206,11 +249,7 @@ macro_rules! group {
             pub fn times_small(&self, n: u64) -> Self {
                 let mut out = Self::infinity();
                 for bit in (0..u64::BITS.saturating_sub(n.leading_zeros())).rev() {
-                    // SAFETY: points to a live value; blst allows the output to be the input.
-                    unsafe {
-                        let this = &raw mut out.0;
-                        blst::$double(this, this);
-                    }
+                    out.double();
                     if n.wrapping_shr(bit) & 1 == 1 {
                         out.add_sum(self);
                     }
@@ -291,6 +330,42 @@ macro_rules! group {
             }
         }
 
+        impl Affine for $affine {
+            type Field = $field;
+
+            fn coordinates(&self) -> (&$field, &$field) {
+                (&self.x, &self.y)
+            }
+
+            fn from_coordinates(x: $field, y: $field) -> Self {
+                Self { x, y }
+            }
+        }
+
+        impl Curve for $affine {
+            const LARGEST_WEIGHT: u64 = $weight;
+            const CHECKS: u32 = $checks;
+            const COSTS: (u64, u64, u64) = $costs;
+            type Sum = $Sum;
+
+            fn add_to(&self, sum: &mut $Sum) {
+                // SAFETY: all point to live values; blst allows the output to be an input.
+                unsafe {
+                    let sum = &raw mut sum.0;
+                    blst::$add_affine(sum, sum, self);
+                }
+            }
+
+            fn add_sums(sum: &mut $Sum, other: &$Sum) {
+                sum.add_sum(other);
+            }
+
+            fn sum_in_subgroup(sum: &$Sum) -> bool {
+                // SAFETY: points to a live value.
+                unsafe { blst::$sum_in_group(&raw const sum.0) }
+            }
+        }
+
         impl fmt::Debug for $Sum {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 match self.finite() {
@@ -334,7 +409,10 @@ group!(
     blst_p1_mult,
     blst_p1s_mult_pippenger,
     blst_p1s_mult_pippenger_scratch_sizeof,
-    blst_p1_affine_generator
+    blst_p1_affine_generator,
+    blst_fp,
+    blst_p1_in_g1,
+    weights: 1, 81, (260, 520, 45_000)
 );
 
 group!(
@@ -361,8 +439,31 @@ group!(
     blst_p2_mult,
     blst_p2s_mult_pippenger,
     blst_p2s_mult_pippenger_scratch_sizeof,
-    blst_p2_affine_generator
+    blst_p2_affine_generator,
+    blst_fp2,
+    blst_p2_in_g2,
+    weights: 6, 35, (800, 1_500, 60_000)
 );
+
+impl G1 {
+    /// Returns `scalar * generator` in constant time, or nothing for zero.
+    pub fn generator_times(scalar: &Scalar) -> Option<Self> {
+        fixed::times(scalar).finite()
+    }
+
+    /// Returns `scalar * generator` of all scalars, on all cores and in constant time, or nothing if
+    /// one is zero.
+    pub fn generator_times_many(scalars: &[&Scalar]) -> Option<Vec<Self>> {
+        fixed::times_many(scalars)
+    }
+}
+
+impl G1Sum {
+    /// Returns `scalar * generator` in constant time.
+    pub fn generator_times(scalar: &Scalar) -> Self {
+        fixed::times(scalar)
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -37,7 +37,8 @@ impl Polynomial {
 
     /// Returns `a_k * G` for every coefficient, or nothing when one is zero.
     pub fn commit(&self) -> Option<Vec<G1>> {
-        self.0.iter().map(G1::generator_times).collect()
+        let coefficients: Vec<&Scalar> = self.0.iter().collect();
+        G1::generator_times_many(&coefficients)
     }
 }
 

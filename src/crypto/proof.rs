@@ -42,7 +42,7 @@ impl Knowledge {
         let challenge = knowledge_challenge(point, &self.commitment, tag, context);
         let mut right = G1Sum::from(*point).times(&challenge);
         right.add(&self.commitment);
-        G1Sum::from(G1::generator()).times(&self.response) == right
+        G1Sum::generator_times(&self.response) == right
     }
 }
 
@@ -85,12 +85,13 @@ impl ManyKnowledge {
         })
     }
 
-    /// Checks the proof for `points`, which `statement` has hashed in this order.
-    pub fn verify(&self, points: &[G1], statement: Hasher) -> bool {
+    /// Checks the proof for `first` and then `others`, which `statement` has hashed in this order.
+    pub fn verify(&self, first: &G1, others: &[G1], statement: Hasher) -> bool {
         let mut weights = Xof::new(many_challenge(statement, &self.commitment).as_bytes());
-        let mut right = G1Sum::msm(points, &weights.weights(points.len()));
+        let mut right = G1Sum::msm_serial(&[*first], &[weights.weight()]);
+        right.add_sum(&G1Sum::msm(others, &weights.weights(others.len())));
         right.add(&self.commitment);
-        G1Sum::from(G1::generator()).times(&self.response) == right
+        G1Sum::generator_times(&self.response) == right
     }
 }
 
@@ -206,17 +207,17 @@ mod tests {
         };
         let points = [g(2), g(3), g(4)];
         let proof = ManyKnowledge::prove(secrets.iter(), statement(&points), &n(9)).unwrap();
-        assert!(proof.verify(&points, statement(&points)));
+        assert!(proof.verify(&points[0], &points[1..], statement(&points)));
         for replaced in 0..3 {
             let mut other = points;
             other[replaced] = g(8);
-            assert!(!proof.verify(&other, statement(&points)));
-            assert!(!proof.verify(&other, statement(&other)));
+            assert!(!proof.verify(&other[0], &other[1..], statement(&points)));
+            assert!(!proof.verify(&other[0], &other[1..], statement(&other)));
             // Knowing two of three logarithms is not enough.
             let forged = ManyKnowledge::prove(secrets.iter(), statement(&other), &n(9)).unwrap();
-            assert!(!forged.verify(&other, statement(&other)));
+            assert!(!forged.verify(&other[0], &other[1..], statement(&other)));
         }
-        assert!(!proof.verify(&points[..2], statement(&points)));
+        assert!(!proof.verify(&points[0], &points[1..2], statement(&points)));
     }
 
     #[test]
@@ -256,6 +257,87 @@ mod tests {
             },
         ] {
             assert!(!proof.verify(other));
+        }
+    }
+
+    /// Whoever can choose a part of the statement, or of the proof, after the challenge is known
+    /// makes proofs backwards.
+    #[test]
+    fn every_part_of_a_statement_is_in_its_challenge() {
+        fn assert_distinct(mut challenges: Vec<[u8; 32]>) {
+            let count = challenges.len();
+            challenges.sort_unstable();
+            challenges.dedup();
+            assert_eq!(challenges.len(), count);
+        }
+        let one = |point, commitment, tag, context: &[&[u8]]| {
+            knowledge_challenge(&g(point), &g(commitment), tag, context).to_public_bytes()
+        };
+        assert_distinct(vec![
+            one(5, 6, Tag::CARD_PROOF, &[b"a", b"b"]),
+            one(7, 6, Tag::CARD_PROOF, &[b"a", b"b"]),
+            one(5, 7, Tag::CARD_PROOF, &[b"a", b"b"]),
+            one(6, 5, Tag::CARD_PROOF, &[b"a", b"b"]),
+            one(5, 6, Tag::DEAL_PROOF, &[b"a", b"b"]),
+            one(5, 6, Tag::CARD_PROOF, &[b"b", b"a"]),
+            one(5, 6, Tag::CARD_PROOF, &[b"ab"]),
+        ]);
+        let many = |tag, statement: &[u8], commitment| {
+            *many_challenge(Hasher::new(tag).bytes(statement), &g(commitment)).as_bytes()
+        };
+        assert_distinct(vec![
+            many(Tag::DEAL_PROOF, b"a", 5),
+            many(Tag::CARD_PROOF, b"a", 5),
+            many(Tag::DEAL_PROOF, b"b", 5),
+            many(Tag::DEAL_PROOF, b"a", 6),
+        ]);
+        let equal = |points: [u64; 5], tag, context: &[&[u8]]| {
+            let [key, base, shared, first, second] = points.map(g);
+            let statement = EqualLogsStatement {
+                tag,
+                context,
+                key: &key,
+                base: &base,
+                shared: &shared,
+            };
+            statement.challenge(&first, &second).to_public_bytes()
+        };
+        let points = [2, 3, 4, 5, 6];
+        let mut challenges = vec![
+            equal(points, Tag::COMPLAINT_PROOF, &[b"a"]),
+            equal(points, Tag::CARD_PROOF, &[b"a"]),
+            equal(points, Tag::COMPLAINT_PROOF, &[b"b"]),
+        ];
+        for replaced in 0..5 {
+            let mut points = points;
+            points[replaced] = 7;
+            challenges.push(equal(points, Tag::COMPLAINT_PROOF, &[b"a"]));
+        }
+        assert_distinct(challenges);
+    }
+
+    /// The forger knows one logarithm and proves another: each equation alone would hold.
+    #[test]
+    fn half_of_an_equality_is_not_enough() {
+        let (key, base) = (g(6), g(35));
+        let statement = |shared| EqualLogsStatement {
+            tag: Tag::COMPLAINT_PROOF,
+            context: &[b"cid"],
+            key: &key,
+            base: &base,
+            shared,
+        };
+        // log_base of this is 7 and not 6.
+        let shared = g(7 * 35);
+        let (commitment_generator, commitment_base) = (g(11), g(11 * 35));
+        let challenge = statement(&shared).challenge(&commitment_generator, &commitment_base);
+        for secret in [6, 7] {
+            let forged = EqualLogs {
+                commitment_generator,
+                commitment_base,
+                response: n(11).add(&challenge.mul(&n(secret))),
+            };
+            assert!(!forged.verify(statement(&shared)));
         }
     }
 }

@@ -77,9 +77,15 @@ impl Sharing {
         {
             return Err(SharingError::Counts);
         }
+        // Validator by validator and operator by operator, so that one validator of many operators
+        // keeps all cores busy too.
         let sums: Vec<G1Sum> = polynomials
             .par_chunks(threshold)
-            .flat_map_iter(|polynomial| indices.iter().map(|x| feldman::evaluate(polynomial, *x)))
+            .flat_map(|polynomial| {
+                indices
+                    .par_iter()
+                    .map(|x| feldman::evaluate(polynomial, *x))
+            })
             .collect();
         let shares = G1Sum::finite_many(&sums).map_err(|position| SharingError::Share {
             validator: position.checked_div(indices.len()).unwrap_or(0),

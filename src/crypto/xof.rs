@@ -24,6 +24,22 @@ impl Xof {
         seed.expose(Self::new)
     }
 
+    /// Starts one of many independent streams of a public seed, all of them other than [`Self::new`]:
+    /// the nonce counts them from 1.
+    pub(in crate::crypto) fn part(seed: &[u8; 32], number: u32) -> Self {
+        let mut nonce = [0u8; 12];
+        let (_, last) = nonce.split_at_mut(4);
+        last.copy_from_slice(&u64::from(number).saturating_add(1).to_be_bytes());
+        Self(ChaCha20::new(seed.into(), &nonce.into()))
+    }
+
+    /// Returns the next 32 bits.
+    pub(in crate::crypto) fn word(&mut self) -> u32 {
+        let mut block = [0u8; 4];
+        self.0.apply_keystream(&mut block);
+        u32::from_be_bytes(block)
+    }
+
     /// Returns the next 128-bit weight as 16 little-endian bytes; the stream holds it big-endian.
     pub fn weight(&mut self) -> [u8; 16] {
         let mut block = [0u8; 16];
@@ -79,6 +95,19 @@ mod tests {
         let mut in_order = Xof::new(&[0; 32]);
         let _ = in_order.scalar();
         assert_eq!(in_order.scalar(), Scalar::from_wide(&bytes));
+    }
+
+    #[test]
+    fn parts_are_streams_of_their_own() {
+        let seed = [7; 32];
+        let starts: std::collections::BTreeSet<_> = [Xof::new(&seed)]
+            .into_iter()
+            .chain((0..4).map(|number| Xof::part(&seed, number)))
+            .map(|mut stream| stream.word())
+            .collect();
+        assert_eq!(starts.len(), 5);
+        let mut words = Xof::part(&seed, 3);
+        assert_ne!(words.word(), words.word());
     }
 
     #[test]

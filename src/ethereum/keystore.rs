@@ -5,8 +5,8 @@
 //! keys, upper-case hex and a missing description; they bound the cost of the key derivation before
 //! it runs, and check after decryption that the secret has the public key that the file names.
 //!
-//! The passphrase's encoded form, the derived key and the secret are wiped, and scrypt's large working
-//! memory with every block that is freed.
+//! The passphrase's encoded form, the derived key and the secret are wiped; scrypt's large working
+//! memory by the allocator, when it is freed.
 
 use aes::Aes128;
 use ctr::Ctr128BE;

@@ -163,9 +163,9 @@ impl Network {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "RawSpec")]
 pub struct NetworkSpec {
-    name: String,
     fork_version: Hex<4>,
     genesis_validators_root: Hex<32>,
+    name: String,
 }
 
 #[derive(Deserialize)]

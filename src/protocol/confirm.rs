@@ -13,16 +13,16 @@ use crate::hash::Digest;
 use crate::json::Hex;
 use crate::protocol::{Params, ProtocolError};
 
-/// A confirm as it travels.
+/// A confirm as it travels; fields in the order of their names, which is how they are written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConfirmPayload {
-    /// The transcript T.
-    pub transcript: Digest,
     /// What the confirmer saw of every deal, in dealer order.
     pub deals: Vec<SeenDeal>,
     /// m rows of partial signatures, one for each of the validator's messages in plan order.
     pub partials: Vec<Vec<Hex<96>>>,
+    /// The transcript T.
+    pub transcript: Digest,
 }
 
 /// Payload hash and signature of a deal: with the plan, its whole header.
@@ -135,26 +135,36 @@ pub fn decode(
     for (row, expected) in payload.partials.iter().zip(messages) {
         count("partial signatures for a validator", row.len(), *expected)?;
     }
-    payload
+    let encoded: Vec<[u8; 96]> = payload
         .partials
-        .par_iter()
-        .enumerate()
-        .map(|(validator, row)| {
-            row.iter()
-                .enumerate()
-                .map(|(message, bytes)| {
-                    G2::from_bytes(&bytes.0).map_err(|error| ConfirmFault::Point {
-                        validator,
-                        message,
-                        error,
-                    })
-                })
-                .collect()
-        })
-        // Collected in order first, so that the fault that is named does not depend on threads.
-        .collect::<Vec<Result<Vec<G2>, ConfirmFault>>>()
-        .into_iter()
-        .collect()
+        .iter()
+        .flatten()
+        .map(|bytes| bytes.0)
+        .collect();
+    let points = G2::from_bytes_many(&encoded).map_err(|(position, error)| {
+        let (validator, message) = place(messages, position);
+        ConfirmFault::Point {
+            validator,
+            message,
+            error,
+        }
+    })?;
+    let mut points = points.into_iter();
+    Ok(messages
+        .iter()
+        .map(|count| points.by_ref().take(*count).collect())
+        .collect())
+}
+
+/// Returns validator and message of a position among all messages in one run.
+fn place(messages: &[usize], mut position: usize) -> (usize, usize) {
+    for (validator, count) in messages.iter().enumerate() {
+        match position.checked_sub(*count) {
+            Some(rest) => position = rest,
+            None => return (validator, position),
+        }
+    }
+    (messages.len(), position)
 }
 
 /// One partial signature that does not verify.
@@ -337,4 +347,34 @@ fn signed<P: AsRef<[Vec<G2>]>>(
         }
     }
     Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::polynomial::Polynomial;
+    use crate::crypto::xof::Xof;
+
+    /// What combines is verified as what it is said to be, not only what it was combined from.
+    #[test]
+    fn full_signatures_are_verified_under_the_group_key() {
+        let f = Polynomial::draw(&mut Xof::new(&[4; 32]), 2);
+        let sharing = Sharing::from_polynomials(2, vec![1, 2, 3], f.commit().unwrap()).unwrap();
+        let messages = vec![vec![SigningRoot([1; 32]), SigningRoot([2; 32])]];
+        let partials: Vec<(usize, Partials)> = (0..3)
+            .map(|who| {
+                let share = f.evaluate(sharing.indices()[who]);
+                (who, sign(&[share], &messages).unwrap())
+            })
+            .collect();
+        let holds = |full: &Partials| {
+            let all = signed(&sharing, &messages, &partials, Some(full)).unwrap();
+            bls::verify_all(&all, &[7; 32])
+        };
+        let mut full = sign(&[f.evaluate(0)], &messages).unwrap();
+        assert!(holds(&full));
+        full[0].swap(0, 1);
+        assert!(!holds(&full));
+        assert!(!holds(&partials[0].1));
+    }
 }

@@ -25,18 +25,18 @@ use crate::json::Hex;
 use crate::protocol::{Params, ProtocolError};
 use crate::secret::Seed;
 
-/// A deal as it travels.
+/// A deal as it travels; fields in the order of their names, which is how they are written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DealPayload {
+    /// `c_jiv`: m rows of n scalars, in roster order.
+    pub ciphertexts: Vec<Vec<Hex<32>>>,
+    /// `C_jvk`: m rows of t points.
+    pub commitments: Vec<Vec<Hex<48>>>,
     /// `R_j`.
     pub ephemeral: Hex<48>,
     /// The proof of knowledge.
     pub proof: ProofPayload,
-    /// `C_jvk`: m rows of t points.
-    pub commitments: Vec<Vec<Hex<48>>>,
-    /// `c_jiv`: m rows of n scalars, in roster order.
-    pub ciphertexts: Vec<Vec<Hex<32>>>,
 }
 
 /// A Schnorr proof as it travels: commitment and response.
@@ -112,7 +112,7 @@ pub fn make(
     let ephemeral = G1::generator_times(&r).ok_or(ProtocolError::ZeroSecret)?;
     let pads: Vec<Pads> = params
         .operators
-        .iter()
+        .par_iter()
         .map(|recipient| {
             let shared = recipient.key.times(&r).ok_or(ProtocolError::ZeroSecret)?;
             let context = pad_context(
@@ -126,47 +126,49 @@ pub fn make(
         })
         .collect::<Result<_, ProtocolError>>()?;
 
-    // One row a validator, each on its own part of the streams, so that all cores deal at once.
-    let rows: Vec<(Polynomial, Vec<G1>, Vec<Hex<32>>)> = (0..params.validators)
+    // Each validator has its own part of the streams, so that all cores deal at once.
+    let polynomials: Vec<Polynomial> = (0..params.validators)
         .into_par_iter()
         .map_init(
-            || {
-                (
-                    Xof::secret(&coefficients),
-                    pads.iter().map(Pads::stream).collect::<Vec<_>>(),
-                )
-            },
-            |(stream, pads), v| {
-                let polynomial = (0..params.threshold)
+            || Xof::secret(&coefficients),
+            |stream, v| {
+                let first = v
+                    .checked_mul(params.threshold)
+                    .ok_or(ProtocolError::Count)?;
+                (0..params.threshold)
                     .map(|k| {
-                        let block = v
-                            .checked_mul(params.threshold)
-                            .and_then(|b| b.checked_add(k));
-                        let block = block.and_then(|b| u32::try_from(b).ok());
+                        let block = first.checked_add(k).and_then(|b| u32::try_from(b).ok());
                         Ok(stream.scalar_at(block.ok_or(ProtocolError::Count)?))
                     })
-                    .collect::<Result<Vec<_>, ProtocolError>>()?;
-                let polynomial = Polynomial::from_coefficients(polynomial);
-                let commitments = polynomial.commit().ok_or(ProtocolError::ZeroSecret)?;
+                    .collect::<Result<Vec<_>, ProtocolError>>()
+                    .map(Polynomial::from_coefficients)
+            },
+        )
+        .collect::<Result<_, ProtocolError>>()?;
+    let secrets: Vec<&Scalar> = polynomials
+        .iter()
+        .flat_map(Polynomial::coefficients)
+        .collect();
+    let commitments = G1::generator_times_many(&secrets).ok_or(ProtocolError::ZeroSecret)?;
+    let ciphertexts: Vec<Vec<Hex<32>>> = polynomials
+        .par_iter()
+        .enumerate()
+        .map_init(
+            || pads.iter().map(Pads::stream).collect::<Vec<_>>(),
+            |pads, (v, polynomial)| {
                 let v = u32::try_from(v).map_err(|_| ProtocolError::Count)?;
-                let ciphertexts = params
-                    .operators
-                    .iter()
-                    .zip(pads)
+                let row = params.operators.iter().zip(pads);
+                Ok(row
                     .map(|(recipient, pad)| {
                         let share = polynomial.evaluate(recipient.index);
                         Hex(share.add(&pad.scalar_at(v)).to_public_bytes())
                     })
-                    .collect();
-                Ok((polynomial, commitments, ciphertexts))
+                    .collect())
             },
         )
         .collect::<Result<_, ProtocolError>>()?;
 
-    let points: Vec<[u8; 48]> = rows
-        .iter()
-        .flat_map(|(_, row, _)| row.iter().map(G1::to_bytes))
-        .collect();
+    let points: Vec<[u8; 48]> = commitments.iter().map(G1::to_bytes).collect();
     let statement = proof_statement(&params.cid, index, &ephemeral, &points);
     let nonce = ceremony_secret.expose(|secret| {
         let everything = statement.clone().finish();
@@ -174,7 +176,7 @@ pub fn make(
             .bytes(everything.as_bytes())
             .derive::<48>(secret)
     });
-    let secrets = std::iter::once(&r).chain(rows.iter().flat_map(|(f, _, _)| f.coefficients()));
+    let secrets = std::iter::once(&r).chain(secrets);
     let proof = ManyKnowledge::prove(secrets, statement, &nonce.expose(Scalar::from_wide))
         .ok_or(ProtocolError::ZeroSecret)?;
 
@@ -188,8 +190,37 @@ pub fn make(
             .chunks(params.threshold)
             .map(|row| row.iter().copied().map(Hex).collect())
             .collect(),
-        ciphertexts: rows.into_iter().map(|(_, _, row)| row).collect(),
+        ciphertexts,
     })
+}
+
+/// Points that [`check_many`] had better take at once: enough for their subgroup checks to share
+/// most of the work, few enough for memory (10 MB).
+const POINTS_TOGETHER: usize = 1 << 16;
+
+/// Returns how many deals of this ceremony [`check_many`] had better take at once.
+pub fn together(params: &Params) -> usize {
+    let points = params.validators.saturating_mul(params.threshold);
+    POINTS_TOGETHER.checked_div(points).unwrap_or(1).max(1)
+}
+
+/// [`check`] for several deals, each with its dealer, on all cores. The verdicts are the same; good
+/// deals share the work of decoding their points.
+pub fn check_many(
+    params: &Params,
+    deals: &[(usize, &DealPayload)],
+) -> Vec<Result<CheckedDeal, DealFault>> {
+    match decode_together(params, deals) {
+        Some(points) => deals
+            .par_iter()
+            .zip(points)
+            .map(|((dealer, payload), points)| check_with(params, *dealer, payload, Some(points)))
+            .collect(),
+        None => deals
+            .par_iter()
+            .map(|(dealer, payload)| check(params, *dealer, payload))
+            .collect(),
+    }
 }
 
 /// Makes every public check of the deal of the operator at `dealer`: counts, encodings, subgroup,
@@ -198,6 +229,48 @@ pub fn check(
     params: &Params,
     dealer: usize,
     payload: &DealPayload,
+) -> Result<CheckedDeal, DealFault> {
+    check_with(params, dealer, payload, None)
+}
+
+/// The points of a deal, in the order in which they are checked.
+struct Points {
+    ephemeral: G1,
+    proof: G1,
+    commitments: Vec<G1>,
+}
+
+/// Decodes all points of all deals in one run; nothing if one of them is bad or a count is not the
+/// plan's: each deal is then decoded by itself, for the fault to be found in its turn.
+fn decode_together(params: &Params, deals: &[(usize, &DealPayload)]) -> Option<Vec<Points>> {
+    let expected = params.validators.checked_mul(params.threshold)?;
+    let mut encoded = Vec::with_capacity(expected.checked_add(2)?.checked_mul(deals.len())?);
+    for (_, payload) in deals {
+        if payload.commitments.iter().map(Vec::len).sum::<usize>() != expected {
+            return None;
+        }
+        encoded.extend([payload.ephemeral.0, payload.proof.commitment.0]);
+        encoded.extend(payload.commitments.iter().flatten().map(|point| point.0));
+    }
+    let mut points = G1::from_bytes_many(&encoded).ok()?.into_iter();
+    deals
+        .iter()
+        .map(|_| {
+            Some(Points {
+                ephemeral: points.next()?,
+                proof: points.next()?,
+                commitments: points.by_ref().take(expected).collect(),
+            })
+        })
+        .collect()
+}
+
+/// [`check`] with points that are decoded already, or not.
+fn check_with(
+    params: &Params,
+    dealer: usize,
+    payload: &DealPayload,
+    decoded: Option<Points>,
 ) -> Result<CheckedDeal, DealFault> {
     let operator = params
         .operator(dealer)
@@ -240,11 +313,9 @@ pub fn check(
             error,
         })
     };
-    let ephemeral = point("ephemeral key", &payload.ephemeral)?;
-    let proof = ManyKnowledge {
-        commitment: point("proof's commitment", &payload.proof.commitment)?,
-        response: Scalar::from_bytes(&payload.proof.response.0)
-            .ok_or_else(|| DealFault::Scalar("proof's response".into()))?,
+    let response = || {
+        Scalar::from_bytes(&payload.proof.response.0)
+            .ok_or_else(|| DealFault::Scalar("proof's response".into()))
     };
     let encoded: Vec<[u8; 48]> = payload
         .commitments
@@ -252,13 +323,28 @@ pub fn check(
         .flatten()
         .map(|point| point.0)
         .collect();
-    let mut points = vec![ephemeral];
-    points.extend(
-        G1::from_bytes_many(&encoded).map_err(|(position, error)| DealFault::Point {
-            what: cell("commitment", position, params.threshold),
-            error,
-        })?,
-    );
+    let (decoded, response) = match decoded {
+        Some(decoded) => (decoded, response()?),
+        None => {
+            let ephemeral = point("ephemeral key", &payload.ephemeral)?;
+            let proof = point("proof's commitment", &payload.proof.commitment)?;
+            let response = response()?;
+            let commitments = G1::from_bytes_many(&encoded).map_err(|(position, error)| {
+                let what = cell("commitment", position, params.threshold);
+                DealFault::Point { what, error }
+            })?;
+            let decoded = Points {
+                ephemeral,
+                proof,
+                commitments,
+            };
+            (decoded, response)
+        }
+    };
+    let proof = ManyKnowledge {
+        commitment: decoded.proof,
+        response,
+    };
     let ciphertexts: Vec<[u8; 32]> = payload
         .ciphertexts
         .iter()
@@ -291,15 +377,14 @@ pub fn check(
             )));
         }
     }
-    let statement = proof_statement(&params.cid, operator.index, &ephemeral, &encoded);
-    if !proof.verify(&points, statement) {
+    let statement = proof_statement(&params.cid, operator.index, &decoded.ephemeral, &encoded);
+    if !proof.verify(&decoded.ephemeral, &decoded.commitments, statement) {
         return Err(DealFault::Proof);
     }
-    points.remove(0);
     Ok(CheckedDeal {
         dealer,
-        ephemeral,
-        commitments: points,
+        ephemeral: decoded.ephemeral,
+        commitments: decoded.commitments,
         ciphertexts,
         operators: params.operators.len(),
     })

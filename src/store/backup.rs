@@ -18,7 +18,7 @@ use super::disk::{Access, Disk, DiskError, Kind};
 use super::folder::MAX_FILE_BYTES;
 use super::home::{Home, HomeError, HomePublic, building_site, publish, refuse_standing};
 use super::vault::{Marker, Vault, VaultError};
-use crate::json::{self, encode_hex};
+use crate::json::{self, MAX_QUOTED_CHARS, encode_hex, excerpt};
 
 /// The version of the archive.
 pub const BACKUP_VERSION: u32 = 1;
@@ -345,8 +345,7 @@ fn read_about(bytes: &[u8]) -> Result<About, BackupError> {
 }
 
 fn malformed(reason: &dyn std::fmt::Display) -> BackupError {
-    let line = reason.to_string().replace(['\n', '\r'], " ");
-    BackupError::Malformed(line.chars().take(300).collect())
+    BackupError::Malformed(excerpt(&reason.to_string(), MAX_QUOTED_CHARS))
 }
 
 /// What belongs to processes, not to the home.

@@ -12,24 +12,26 @@
 
 use std::fmt::Debug;
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::io::{self, ErrorKind};
+use std::path::Path;
 
+mod calls;
 mod error;
 mod process;
+mod temporary;
 
+pub use calls::Calls;
+use calls::set_mode;
 pub use error::{DiskError, Kind};
 pub use process::{open_to_others, peak_memory_bytes, read_descriptor};
+pub use temporary::is_temporary;
+use temporary::{Temporary, clear};
 
 /// The most entries that [`Disk::list`] returns; a directory with more is refused.
 pub const MAX_ENTRIES: usize = 100_000;
 
 const LOCK_TRIES: u32 = 10;
 const LOCK_PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
-
-const TEMPORARY_PREFIX: &str = ".tmp-";
-const TEMPORARY_SUFFIX: &str = "-conclave";
 
 /// One entry of a directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,8 +62,9 @@ pub struct DiskLock {
 /// The operations on files that conclave needs.
 ///
 /// A call that fails has changed nothing under the names it was given, except where it says so, and
-/// except that "cannot write through" means: done, but a power cut may still undo it. A process that dies inside a call leaves at most a temporary file, which [`Disk::list`] hides and
-/// [`Disk::clean_temporaries`] removes.
+/// except that "cannot write through" means: done, but a power cut may still undo it. A process that
+/// dies inside a call leaves at most a temporary file, which [`Disk::list`] hides; the next call for
+/// the same file removes it, and so does [`Disk::clean_temporaries`].
 pub trait Disk: Send + Sync + Debug {
     /// Reads a regular file of at most `limit` bytes.
     fn read(&self, path: &Path, limit: u64) -> Result<Vec<u8>, DiskError>;
@@ -107,6 +110,10 @@ pub trait Disk: Send + Sync + Debug {
     /// directory does not exist. Only for directories that no other process writes to.
     fn clean_temporaries(&self, directory: &Path) -> Result<(), DiskError>;
 
+    /// Removes the temporary file that a dead process left of one file, where that can be told and
+    /// done; for who does not go on to write the file. A disk without such files has nothing to do.
+    fn clean_temporary_of(&self, _path: &Path) {}
+
     /// Creates a file, or succeeds if the same bytes stand there already, durably; other bytes are
     /// [`DiskError::Differs`]. Returns whether it was created now.
     fn create_or_same(&self, path: &Path, bytes: &[u8], access: Access) -> Result<bool, DiskError> {
@@ -140,13 +147,15 @@ pub trait Disk: Send + Sync + Debug {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RealDisk;
 
-impl Disk for RealDisk {
+impl Calls for RealDisk {}
+
+impl<C: Calls> Disk for C {
     fn read(&self, path: &Path, limit: u64) -> Result<Vec<u8>, DiskError> {
         let failed = |error| explain("read", path, &error);
         let found = fs::symlink_metadata(path).map_err(failed)?;
         require(path, kind_of(&found), Kind::File)?;
         // Opened only now: opening a pipe would wait for ever, and some devices act when opened.
-        let file = File::open(path).map_err(failed)?;
+        let file = self.open(path).map_err(failed)?;
         let opened = file.metadata().map_err(failed)?;
         if !same_file(&found, &opened) {
             return Err(DiskError::NotRegular {
@@ -164,9 +173,8 @@ impl Disk for RealDisk {
         }
         let mut bytes = Vec::with_capacity(usize::try_from(opened.len()).unwrap_or(0));
         // A file may grow while it is read.
-        let read = file
-            .take(limit.saturating_add(1))
-            .read_to_end(&mut bytes)
+        let read = self
+            .read_up_to(&file, path, limit.saturating_add(1), &mut bytes)
             .map_err(failed)? as u64;
         if read > limit {
             return Err(too_large(read));
@@ -195,21 +203,20 @@ impl Disk for RealDisk {
 
     fn create(&self, path: &Path, bytes: &[u8], access: Access) -> Result<(), DiskError> {
         if self.kind(path)?.is_some() {
+            // A process that died when it had given the name may have left the other one.
+            clear(self, path);
             return Err(DiskError::AlreadyExists(path.to_owned()));
         }
-        let temporary = Temporary::write(path, bytes, access)?;
-        name_once(&temporary.0, path, |from, to| fs::hard_link(from, to))?;
-        drop(temporary);
-        sync_directory(parent(path))
+        Temporary::write(self, path, bytes, access)?.name_once(path)?;
+        sync_directory(self, parent(path))
     }
 
     fn replace(&self, path: &Path, bytes: &[u8], access: Access) -> Result<(), DiskError> {
         if let Some(kind) = self.kind(path)? {
             require(path, kind, Kind::File)?;
         }
-        let temporary = Temporary::write(path, bytes, access)?;
-        fs::rename(&temporary.0, path).map_err(|error| explain("write", path, &error))?;
-        sync_directory(parent(path))
+        Temporary::write(self, path, bytes, access)?.rename(path)?;
+        sync_directory(self, parent(path))
     }
 
     fn create_dir_all(&self, path: &Path, access: Access) -> Result<(), DiskError> {
@@ -221,17 +228,8 @@ impl Disk for RealDisk {
         if up != path {
             self.create_dir_all(up, access)?;
         }
-        let mut builder = fs::DirBuilder::new();
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(
-            &mut builder,
-            match access {
-                Access::Public => 0o755,
-                Access::Private => 0o700,
-            },
-        );
-        match builder.create(path) {
-            Ok(()) => sync_directory(up),
+        match self.make_directory(path, access) {
+            Ok(()) => sync_directory(self, up),
             Err(error)
                 if error.kind() == ErrorKind::AlreadyExists
                     && self.kind(path)? == Some(Kind::Directory) =>
@@ -245,9 +243,9 @@ impl Disk for RealDisk {
     fn publish_dir(&self, from: &Path, to: &Path) -> Result<(), DiskError> {
         let kind = self.kind(from)?;
         require(from, kind.unwrap_or(Kind::Special), Kind::Directory)?;
-        sync_directory(from)?;
+        sync_directory(self, from)?;
         // rename(2) replaces an empty directory by a directory and refuses everything else.
-        fs::rename(from, to).map_err(|error| match error.kind() {
+        self.rename(from, to).map_err(|error| match error.kind() {
             ErrorKind::DirectoryNotEmpty
             | ErrorKind::NotADirectory
             | ErrorKind::AlreadyExists
@@ -258,13 +256,13 @@ impl Disk for RealDisk {
             }
             _ => explain("publish", to, &error),
         })?;
-        sync_directory(parent(to))?;
-        sync_directory(parent(from))
+        sync_directory(self, parent(to))?;
+        sync_directory(self, parent(from))
     }
 
     fn remove_file(&self, path: &Path) -> Result<(), DiskError> {
-        match fs::remove_file(path) {
-            Ok(()) => sync_directory(parent(path)),
+        match self.unlink(path) {
+            Ok(()) => sync_directory(self, parent(path)),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
             Err(error) => Err(explain("remove", path, &error)),
         }
@@ -275,17 +273,16 @@ impl Disk for RealDisk {
             return Ok(());
         };
         require(path, kind, Kind::Directory)?;
-        // std removes links as links, also against a racing exchange (CVE-2022-21658).
-        fs::remove_dir_all(path).map_err(|error| explain("remove", path, &error))?;
-        sync_directory(parent(path))
+        Calls::remove_tree(self, path).map_err(|error| explain("remove", path, &error))?;
+        sync_directory(self, parent(path))
     }
 
     fn sync(&self, path: &Path) -> Result<(), DiskError> {
         let found = self.kind(path)?;
         require(path, found.unwrap_or(Kind::File), Kind::File)?;
-        let synced = File::open(path).and_then(|file| file.sync_all());
+        let synced = self.open(path).and_then(|file| self.fsync(&file, path));
         synced.or_else(|error| tolerate("write through", path, &error))?;
-        sync_directory(parent(path))
+        sync_directory(self, parent(path))
     }
 
     fn lock(&self, path: &Path) -> Result<DiskLock, DiskError> {
@@ -309,6 +306,10 @@ impl Disk for RealDisk {
         Err(DiskError::Locked(path.to_owned()))
     }
 
+    fn clean_temporary_of(&self, path: &Path) {
+        clear(self, path);
+    }
+
     fn clean_temporaries(&self, directory: &Path) -> Result<(), DiskError> {
         if self.kind(directory)?.is_none() {
             return Ok(());
@@ -319,67 +320,6 @@ impl Disk for RealDisk {
             }
         }
         Ok(())
-    }
-}
-
-/// Says whether a name is that of a temporary file of a [`Disk`].
-pub fn is_temporary(name: &str) -> bool {
-    name.starts_with(TEMPORARY_PREFIX) && name.ends_with(TEMPORARY_SUFFIX)
-}
-
-/// A written and fsynced file beside its target, removed when dropped.
-struct Temporary(PathBuf);
-
-impl Temporary {
-    fn write(target: &Path, bytes: &[u8], access: Access) -> Result<Self, DiskError> {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let directory = parent(target);
-        let failed = |error: &io::Error| explain("write", target, error);
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        set_mode(&mut options, access);
-        loop {
-            // Names that a dead process left behind are passed over.
-            let path = directory.join(format!(
-                "{TEMPORARY_PREFIX}{}-{}{TEMPORARY_SUFFIX}",
-                std::process::id(),
-                NEXT.fetch_add(1, Ordering::Relaxed)
-            ));
-            let mut file = match options.open(&path) {
-                Ok(file) => file,
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
-                Err(error) => return Err(failed(&error)),
-            };
-            let temporary = Self(path);
-            file.write_all(bytes)
-                .and_then(|()| file.sync_all())
-                .map_err(|error| failed(&error))?;
-            return Ok(temporary);
-        }
-    }
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        // Renamed away, or not removable: then the next `clean_temporaries` finds it.
-        let _ = fs::remove_file(&self.0);
-    }
-}
-
-/// Gives a file its name without taking the name from another file; see [`Disk::create`].
-fn name_once(
-    from: &Path,
-    to: &Path,
-    link: impl FnOnce(&Path, &Path) -> io::Result<()>,
-) -> Result<(), DiskError> {
-    match link(from, to) {
-        Ok(()) => Ok(()),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            Err(DiskError::AlreadyExists(to.to_owned()))
-        }
-        // No hard links here.
-        Err(_) if RealDisk.kind(to)?.is_some() => Err(DiskError::AlreadyExists(to.to_owned())),
-        Err(_) => fs::rename(from, to).map_err(|error| explain("write", to, &error)),
     }
 }
 
@@ -445,18 +385,6 @@ fn same_file(_: &fs::Metadata, b: &fs::Metadata) -> bool {
     b.is_file()
 }
 
-#[cfg(unix)]
-fn set_mode(options: &mut OpenOptions, access: Access) {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    options.mode(match access {
-        Access::Public => 0o644,
-        Access::Private => 0o600,
-    });
-}
-
-#[cfg(not(unix))]
-fn set_mode(_: &mut OpenOptions, _: Access) {}
-
 fn parent(path: &Path) -> &Path {
     match path.parent() {
         Some(up) if up.as_os_str().is_empty() => Path::new("."),
@@ -465,12 +393,13 @@ fn parent(path: &Path) -> &Path {
     }
 }
 
-fn sync_directory(directory: &Path) -> Result<(), DiskError> {
+fn sync_directory<C: Calls>(calls: &C, directory: &Path) -> Result<(), DiskError> {
     if !cfg!(unix) {
         return Ok(());
     }
-    File::open(directory)
-        .and_then(|file| file.sync_all())
+    calls
+        .open(directory)
+        .and_then(|file| calls.fsync(&file, directory))
         .or_else(|error| tolerate("write through", directory, &error))
 }
 
@@ -520,22 +449,28 @@ mod tests {
         );
     }
 
+    /// As on FAT.
+    #[derive(Debug)]
+    struct NoLinks;
+
+    impl Calls for NoLinks {
+        fn hard_link(&self, _: &Path, _: &Path) -> io::Result<()> {
+            Err(io::Error::from(ErrorKind::PermissionDenied))
+        }
+    }
+
     #[test]
     fn without_hard_links_a_file_is_renamed_and_still_replaces_nothing() {
         let directory = tempfile::tempdir().unwrap();
-        let (from, to) = (directory.path().join("from"), directory.path().join("to"));
-        let no_links = |_: &Path, _: &Path| Err(io::Error::from(ErrorKind::PermissionDenied));
-        fs::write(&from, b"first").unwrap();
-        name_once(&from, &to, no_links).unwrap();
+        let to = directory.path().join("to");
+        NoLinks.create(&to, b"first", Access::Public).unwrap();
+        let taken = Err(DiskError::AlreadyExists(to.clone()));
+        assert_eq!(NoLinks.create(&to, b"second", Access::Public), taken);
+        // Somebody was faster between the check and the name.
+        let late = Temporary::write(&NoLinks, &to, b"second", Access::Public).unwrap();
+        assert_eq!(late.name_once(&to), taken);
         assert_eq!(fs::read(&to).unwrap(), b"first");
-        assert!(!from.exists());
-
-        fs::write(&from, b"second").unwrap();
-        assert_eq!(
-            name_once(&from, &to, no_links),
-            Err(DiskError::AlreadyExists(to.clone()))
-        );
-        assert_eq!(fs::read(&to).unwrap(), b"first");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
     }
 
     #[test]

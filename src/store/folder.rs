@@ -7,6 +7,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use sha2::{Digest as _, Sha256};
+
 use super::disk::{Access, Disk, DiskError, Entry, Kind};
 
 /// The most bytes of a plan or of one message: 64 MiB.
@@ -34,6 +36,17 @@ pub enum FolderError {
     /// A name and 98 suffixes are all taken by other contents.
     #[error("{} and {MAX_SUFFIX} variants of its name are taken by other contents; the message was not written there", .0.display())]
     NamesTaken(PathBuf),
+}
+
+/// SHA-256 of a message's bytes: says which messages are the same, and nothing else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ContentHash([u8; 32]);
+
+impl ContentHash {
+    /// Hashes a message.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(Sha256::digest(bytes).into())
+    }
 }
 
 /// One message file.

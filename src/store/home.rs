@@ -28,17 +28,19 @@
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
 use super::disk::{Access, Disk, DiskError, DiskLock, Kind};
 use super::wrap::{HomeKey, Unlock, Wrap, WrapError};
 use crate::hash::Digest;
-use crate::json::{self, JsonError, encode_hex};
+use crate::json::{self, encode_hex};
 use crate::secret::{Secret, SecretBytes, Seed};
 
 const MAX_CARD_BYTES: u64 = crate::wire::card::MAX_CARD_BYTES as u64;
 
+mod public;
 mod rewrap;
+
+use public::describe;
+pub use public::{HomePublic, WrappedBy};
 
 /// The version of the layout above.
 pub const HOME_VERSION: u32 = 1;
@@ -129,30 +131,6 @@ pub enum HomeError {
     NoCard(PathBuf),
 }
 
-/// What a home says without a passphrase: the contents of `home.json`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct HomePublic {
-    /// [`HOME_VERSION`].
-    pub version: u32,
-    /// The identity's public form.
-    pub identity: String,
-    /// The home key's public form: an age recipient.
-    pub home_key: String,
-    /// What the home key is wrapped by.
-    pub wrapped_by: WrappedBy,
-}
-
-/// What a home key is wrapped by.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum WrappedBy {
-    /// A passphrase.
-    Passphrase,
-    /// This age recipient.
-    Recipient(String),
-}
-
 /// A card that this home made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredCard {
@@ -219,6 +197,11 @@ impl Home {
         let path = root.join(KEY);
         let lock = lock_home(&*disk, root)?;
         disk.clean_temporaries(root)?;
+        for card in optional(disk.list(&root.join(CARDS)))?.unwrap_or_default() {
+            if card.kind == Kind::Directory {
+                disk.clean_temporaries(&root.join(CARDS).join(card.name))?;
+            }
+        }
         rewrap::settle(&*disk, root)?;
         let public = Self::public(&*disk, root)?;
         let file = disk.read(&path, SMALL_FILE_BYTES)?;
@@ -457,30 +440,7 @@ impl Home {
     }
 }
 
-impl From<&Wrap> for WrappedBy {
-    fn from(wrap: &Wrap) -> Self {
-        match wrap.recipient() {
-            None => Self::Passphrase,
-            Some(recipient) => Self::Recipient(recipient),
-        }
-    }
-}
-
 /// Reads the description of a home; `root` and `path` are for messages.
-fn describe(root: &Path, path: &Path, bytes: &[u8]) -> Result<HomePublic, HomeError> {
-    let limit = usize::try_from(SMALL_FILE_BYTES).unwrap_or(usize::MAX);
-    let value = json::parse(bytes, limit).map_err(|error| malformed(path, &error))?;
-    // A later layout may have other fields; its version is told first.
-    let version = value.get("version").and_then(serde_json::Value::as_u64);
-    match version.and_then(|version| u32::try_from(version).ok()) {
-        Some(version) if version != HOME_VERSION => Err(HomeError::Version {
-            root: root.to_owned(),
-            version,
-        }),
-        _ => json::decode(&value).map_err(|error: JsonError| malformed(path, &error)),
-    }
-}
-
 fn lock_home(disk: &dyn Disk, root: &Path) -> Result<DiskLock, HomeError> {
     let path = root.join(LOCK);
     for _ in 1..LOCK_TRIES {

@@ -3,7 +3,7 @@
 //! Own messages and shares are stored and fsynced here before anything else happens with them.
 //! Opening a seat repeats whatever a crash cut short.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use crate::ambient::{Randomness, RandomnessError};
 use crate::ceremony::plan::Plan;
@@ -14,11 +14,11 @@ use crate::ceremony::{Messages, MessagesError, Observer};
 use crate::crypto::identity::IdentityKey;
 use crate::hash::Digest;
 use crate::store::disk::{DiskError, DiskLock};
-use crate::store::folder::{BoardFolder, FolderError, MessageFile};
+use crate::store::folder::{BoardFolder, ContentHash, FolderError};
 use crate::store::home::{Home, HomeError};
 use crate::store::vault::{Marker, Vault, VaultError};
 use crate::wire::envelope::{Authenticated, Envelope, EnvelopeError, Kind};
-use crate::wire::roster::Operator;
+use crate::wire::roster::{Index, Operator};
 
 /// Why a seat could not be taken or kept.
 #[derive(Debug, thiserror::Error)]
@@ -100,6 +100,8 @@ pub struct Seat<'a> {
     messages: BoardMessages,
     me: Me,
     memory: Memory,
+    my: Index,
+    contents: BTreeMap<String, ContentHash>,
     damaged: Vec<String>,
     _lock: DiskLock,
 }
@@ -174,6 +176,10 @@ impl<'a> Seat<'a> {
         {
             return Err(SeatError::OtherShares(*plan.cid()));
         }
+        if shares.is_some() {
+            // A crash may have come between the two.
+            vault.mark(plan.cid(), Marker::Shares, b"")?;
+        }
         let messages = BoardMessages(vault.board(plan.cid(), plan.bytes())?);
         let memory = Memory {
             shares,
@@ -186,17 +192,15 @@ impl<'a> Seat<'a> {
             messages,
             me,
             memory,
+            my: operator.index,
+            contents: BTreeMap::new(),
             damaged: Vec::new(),
             _lock: lock,
         };
+        let mut full = Vec::new();
         for file in seat.messages.0.messages()? {
-            let bytes = seat.messages.0.read(&file.name)?;
-            let registered = match seat.session.read(&bytes) {
-                Ok(message) => seat.place(&message, |_| Ok(file.name.clone()))?,
-                Err(reason) => Registered::Noise(reason),
-            };
-            if let Registered::Noise(reason) = registered {
-                seat.damaged.push(format!("{}: {reason}", file.name));
+            if let Some(reason) = seat.reload(&file.name)? {
+                full.push((file.name, reason));
             }
         }
         for file in vault.own(plan.cid())? {
@@ -208,7 +212,29 @@ impl<'a> Seat<'a> {
                 seat.keep_own(&envelope)?;
             }
         }
+        // What had no place may count by what was read after it.
+        for (name, _) in full {
+            if let Some(reason) = seat.reload(&name)? {
+                seat.damaged.push(format!("{name}: {reason}"));
+            }
+        }
         Ok(seat)
+    }
+
+    /// Places a stored message, or says why it has no place.
+    fn reload(&mut self, name: &str) -> Result<Option<String>, SeatError> {
+        let bytes = self.messages.0.read(name)?;
+        let content = ContentHash::of(&bytes);
+        let message = match self.session.take(bytes) {
+            Ok(message) => message,
+            Err(reason) => return Ok(Some(reason)),
+        };
+        Ok(
+            match self.place(&message, |_| Ok((name.to_owned(), content)))? {
+                Registered::Noise(reason) => Some(reason),
+                Registered::New | Registered::Known => None,
+            },
+        )
     }
 
     /// The session.
@@ -276,7 +302,10 @@ impl<'a> Seat<'a> {
             Kind::Deal => false,
         };
         let put = self.messages.0.put(&name, message.bytes())?;
-        self.session.place(&message, put.name());
+        if self.session.place(&message, put.name()) == Registered::New {
+            let content = ContentHash::of(message.bytes());
+            self.contents.insert(put.name().to_owned(), content);
+        }
         self.memory.own.insert(message.message_hash());
         Ok(())
     }
@@ -307,7 +336,7 @@ impl<'a> Seat<'a> {
         };
         self.place(&message, |seat| {
             let put = seat.messages.0.put(&label(seat.plan, &message), bytes)?;
-            Ok(put.name().to_owned())
+            Ok((put.name().to_owned(), ContentHash::of(bytes)))
         })
     }
 
@@ -315,24 +344,28 @@ impl<'a> Seat<'a> {
     fn place(
         &mut self,
         message: &Authenticated,
-        store: impl FnOnce(&Self) -> Result<String, SeatError>,
+        store: impl FnOnce(&Self) -> Result<(String, ContentHash), SeatError>,
     ) -> Result<Registered, SeatError> {
-        match self.session.would_place(message) {
-            Registered::New => {
-                let id = store(self)?;
-                Ok(self.session.place(message, &id))
-            }
-            Registered::Known => Ok(Registered::Known),
+        let beyond = match self.session.would_place(message) {
+            Registered::New => false,
+            Registered::Known => return Ok(Registered::Known),
             full @ Registered::Noise(_) => {
                 let own = self.memory.shares.as_ref();
-                let counts = own.map(|own| self.session.counts(message, own));
-                if counts.transpose()? != Some(true) {
+                let (session, messages) = (&self.session, &self.messages);
+                if !session.counts(message, self.my, own, messages)? {
                     return Ok(full);
                 }
-                let id = store(self)?;
-                Ok(self.session.place_beyond(message, &id))
+                true
             }
-        }
+        };
+        let (id, content) = store(self)?;
+        let placed = if beyond {
+            self.session.place_beyond(message, &id)
+        } else {
+            self.session.place(message, &id)
+        };
+        self.contents.insert(id, content);
+        Ok(placed)
     }
 
     /// Label and id of the ceremony's messages, in the board's order: what a record holds.
@@ -345,17 +378,12 @@ impl<'a> Seat<'a> {
             .collect()
     }
 
-    /// Lists the files of the board that are messages, for couriers.
-    pub fn files(&self) -> Result<Vec<MessageFile>, SeatError> {
-        let known: BTreeSet<&str> = self
-            .session
-            .board()
-            .iter()
-            .map(|entry| entry.id.id.as_str())
-            .collect();
-        let mut files = self.messages.0.messages()?;
-        files.retain(|file| known.contains(file.name.as_str()));
-        Ok(files)
+    /// Names the messages of the board that lie there, for couriers, with what they held when they
+    /// were read or written.
+    pub fn files(&self) -> Result<Vec<(String, ContentHash)>, SeatError> {
+        let known = |name: String| self.contents.get(&name).map(|content| (name, *content));
+        let files = self.messages.0.messages()?.into_iter();
+        Ok(files.filter_map(|file| known(file.name)).collect())
     }
 
     /// Makes a marker of this ceremony.

@@ -137,10 +137,17 @@ impl<'home> Vault<'home> {
         list_ceremonies(&**self.home.disk(), &self.home.path(CEREMONIES)?)
     }
 
-    /// Opens the ceremony's board under the home, made if it does not stand.
+    /// Opens the ceremony's board under the home, made if it does not stand. What dead processes left
+    /// half-written of the ceremony goes: whoever opens its board holds its lock.
     pub fn board(&self, cid: &Digest, plan_bytes: &[u8]) -> Result<BoardFolder, VaultError> {
-        let path = self.home.path(&format!("{CEREMONIES}/{cid}/board"))?;
+        let ceremony = format!("{CEREMONIES}/{cid}");
+        let path = self.home.path(&format!("{ceremony}/board"))?;
         let disk = self.home.disk();
+        for name in [&ceremony, &own_directory(cid), &format!("vault/{cid}")] {
+            let directory = self.home.path(name)?;
+            disk.clean_temporaries(&directory)
+                .map_err(HomeError::from)?;
+        }
         disk.clean_temporaries(&path).map_err(HomeError::from)?;
         Ok(BoardFolder::create_or_open(
             disk.clone(),

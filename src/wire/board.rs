@@ -84,29 +84,42 @@ impl<Id> Board<Id> {
 
     /// Adds a message unless it is known or its sender has said too much in this place.
     pub fn insert(&mut self, entry: Entry<Id>) -> Inserted {
-        let key = (entry.sender, entry.message);
-        if self.0.contains_key(&key) {
-            return Inserted::Known;
+        let inserted = self.would_insert(&entry);
+        if matches!(inserted, Inserted::New | Inserted::Second(_)) {
+            self.0.insert((entry.sender, entry.message), entry);
         }
+        inserted
+    }
+
+    /// What [`Self::insert`] would say.
+    pub fn would_insert(&self, entry: &Entry<Id>) -> Inserted {
         let rivals = |other: &&Entry<Id>| crowded_together(&other.place, &entry.place);
-        if self.of(entry.sender).filter(rivals).count() >= MAX_MESSAGES {
-            return Inserted::Full;
+        match self.would_insert_beyond(entry) {
+            Inserted::New | Inserted::Second(_)
+                if self.of(entry.sender).filter(rivals).count() >= MAX_MESSAGES =>
+            {
+                Inserted::Full
+            }
+            inserted => inserted,
         }
-        self.insert_beyond(entry)
     }
 
     /// [`Self::insert`] without the bound: for who reads what is stored already, or has checked that
     /// the message counts.
     pub fn insert_beyond(&mut self, entry: Entry<Id>) -> Inserted {
-        let key = (entry.sender, entry.message);
-        if self.0.contains_key(&key) {
+        let inserted = self.would_insert_beyond(&entry);
+        if inserted != Inserted::Known {
+            self.0.insert((entry.sender, entry.message), entry);
+        }
+        inserted
+    }
+
+    fn would_insert_beyond(&self, entry: &Entry<Id>) -> Inserted {
+        if self.0.contains_key(&(entry.sender, entry.message)) {
             return Inserted::Known;
         }
-        let other = self
-            .at(entry.sender, &entry.place)
-            .next()
-            .map(|other| other.message);
-        self.0.insert(key, entry);
+        let mut others = self.at(entry.sender, &entry.place);
+        let other = others.next().map(|other| other.message);
         other.map_or(Inserted::New, Inserted::Second)
     }
 

@@ -12,6 +12,9 @@
 //! of either makes the bytes noise, never evidence against anyone. What the payload says is for the
 //! protocol to judge.
 
+use std::ops::Range;
+
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -154,11 +157,11 @@ impl Place {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PlaceFields {
-    round: Round,
     #[serde(skip_serializing_if = "Option::is_none")]
     against: Option<Index>,
     #[serde(skip_serializing_if = "Option::is_none")]
     deal: Option<Digest>,
+    round: Round,
 }
 
 impl TryFrom<PlaceFields> for Place {
@@ -188,15 +191,16 @@ impl From<Place> for PlaceFields {
     }
 }
 
+/// Fields in the order of their names, so that what is written is canonical as it stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct HeaderFields {
-    version: u64,
     cid: Digest,
     kind: Kind,
+    payload: Digest,
     place: Place,
     sender: IdentityPublic,
-    payload: Digest,
+    version: u64,
 }
 
 /// What an envelope's signature covers. A header alone is a claim: it takes its signature, and its
@@ -293,13 +297,13 @@ impl Header {
     }
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct EnvelopeFields {
     header: HeaderFields,
     payload: Value,
     signature: Signature,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     tool: Option<Tool>,
 }
 
@@ -307,10 +311,11 @@ struct EnvelopeFields {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Envelope {
     header: Header,
-    payload: Value,
     signature: Signature,
     tool: Option<Tool>,
     bytes: Vec<u8>,
+    /// Where in the bytes the payload stands.
+    payload: Range<usize>,
 }
 
 impl Envelope {
@@ -321,44 +326,59 @@ impl Envelope {
         cid: Digest,
         kind: Kind,
         place: Place,
-        payload: Value,
+        payload: impl Serialize,
     ) -> Result<Self, EnvelopeError> {
-        let hash = payload_hash(&payload)?;
-        let header = Header::new(cid, kind, place, identity.public(), hash)?;
+        let payload = json::canonical(&payload)?;
+        let header = Header::new(cid, kind, place, identity.public(), payload_hash(&payload)?)?;
         let signature = identity.sign(Tag::ENVELOPE_SIGNATURE, &header.canonical);
-        let fields = EnvelopeFields {
-            header: header.fields,
-            payload,
-            signature,
-            tool: Some(Tool::this()),
-        };
+        let mut bytes = Vec::with_capacity(payload.len().saturating_add(1024));
+        for part in [
+            br#"{"header":"#.as_slice(),
+            &header.canonical,
+            br#","payload":"#,
+            &payload,
+            br#","signature":"#,
+            &json::canonical(&signature)?,
+            br#","tool":"#,
+            &json::canonical(&Tool::this())?,
+            b"}",
+        ] {
+            bytes.extend_from_slice(part);
+        }
+        drop(payload);
         // Through the reader, so that nothing leaves that others would refuse.
-        Self::parse(&json::canonical(&fields)?)
+        Self::take(bytes)
     }
 
     /// Reads an envelope: at most [`MAX_ENVELOPE_BYTES`], canonical bytes, protocol version, kind in
     /// its place, payload hash. The signature is not checked here.
     pub fn parse(bytes: &[u8]) -> Result<Self, EnvelopeError> {
-        let value = json::parse(bytes, MAX_ENVELOPE_BYTES)?;
-        // The version first: the fields of another one are not ours to judge.
-        if let Some(other) = value
-            .get("header")
-            .and_then(|header| OtherProtocol::of(header, value.get("tool")))
-        {
-            return Err(EnvelopeError::Version(other));
-        }
-        json::require_canonical(&value, bytes)?;
-        let fields: EnvelopeFields = json::decode(&value)?;
-        let header = Header::from_fields(fields.header)?;
-        if payload_hash(&fields.payload)? != *header.payload() {
+        Self::take(bytes.to_vec())
+    }
+
+    /// [`Self::parse`] of bytes that need not be copied.
+    pub fn take(bytes: Vec<u8>) -> Result<Self, EnvelopeError> {
+        let parts = match Parts::scan(&bytes) {
+            Some(parts) => parts,
+            None => Parts::read(&bytes)?,
+        };
+        let Parts {
+            header,
+            payload,
+            signature,
+            tool,
+        } = parts;
+        let header = Header::from_fields(header)?;
+        let content = bytes.get(payload.clone()).unwrap_or_default();
+        if payload_hash(content)? != *header.payload() {
             return Err(EnvelopeError::PayloadHash);
         }
         Ok(Self {
             header,
-            payload: fields.payload,
-            signature: fields.signature,
-            tool: fields.tool,
-            bytes: bytes.to_vec(),
+            signature,
+            tool,
+            bytes,
+            payload,
         })
     }
 
@@ -449,9 +469,15 @@ impl Authenticated {
         self.envelope.tool.as_ref()
     }
 
-    /// The payload, an object.
-    pub fn payload(&self) -> &Value {
-        &self.envelope.payload
+    /// The payload's canonical bytes, an object.
+    pub fn payload(&self) -> &[u8] {
+        let Envelope { bytes, payload, .. } = &self.envelope;
+        bytes.get(payload.clone()).unwrap_or_default()
+    }
+
+    /// Reads the payload as a type, which must deny unknown fields.
+    pub fn decode<T: DeserializeOwned>(&self) -> Result<T, JsonError> {
+        json::read_canonical(self.payload(), MAX_ENVELOPE_BYTES)
     }
 
     /// The envelope's canonical bytes.
@@ -460,12 +486,78 @@ impl Authenticated {
     }
 }
 
-fn payload_hash(payload: &Value) -> Result<Digest, EnvelopeError> {
-    if !payload.is_object() {
+/// An envelope's fields, and where its payload stands.
+struct Parts {
+    header: HeaderFields,
+    payload: Range<usize>,
+    signature: Signature,
+    tool: Option<Tool>,
+}
+
+impl Parts {
+    /// Splits canonical bytes with our fields, the payload unread: a payload may be of many
+    /// megabytes, and one pass over its bytes says that they are canonical. Nothing if anything is
+    /// not as expected; then [`Self::read`] knows what.
+    fn scan(bytes: &[u8]) -> Option<Self> {
+        if bytes.len() > MAX_ENVELOPE_BYTES {
+            return None;
+        }
+        let members = json::canonical_members(bytes)?;
+        let (members, tool) = match members.as_slice() {
+            [members @ .., ("tool", tool)] => (members, Some(read::<Tool>(bytes, tool)?)),
+            members => (members, None),
+        };
+        let [
+            ("header", header),
+            ("payload", payload),
+            ("signature", signature),
+        ] = members
+        else {
+            return None;
+        };
+        let header: HeaderFields = read(bytes, header)?;
+        (header.version == PROTOCOL_VERSION).then_some(Self {
+            header,
+            payload: payload.clone(),
+            signature: read(bytes, signature)?,
+            tool,
+        })
+    }
+
+    /// The same by way of the whole value, which accepts no other bytes and says what is wrong.
+    fn read(bytes: &[u8]) -> Result<Self, EnvelopeError> {
+        let value = json::parse(bytes, MAX_ENVELOPE_BYTES)?;
+        // The version first: the fields of another one are not ours to judge.
+        if let Some(other) = value
+            .get("header")
+            .and_then(|header| OtherProtocol::of(header, value.get("tool")))
+        {
+            return Err(EnvelopeError::Version(other));
+        }
+        json::require_canonical(&value, bytes)?;
+        let fields: EnvelopeFields = json::decode(&value)?;
+        let payload = json::canonical_value(&fields.payload)?;
+        let before = json::canonical(&fields.header)?;
+        // Canonical bytes are in order: header, then payload.
+        let start = br#"{"header":,"payload":"#.len().saturating_add(before.len());
+        Ok(Self {
+            payload: start..start.saturating_add(payload.len()),
+            header: fields.header,
+            signature: fields.signature,
+            tool: fields.tool,
+        })
+    }
+}
+
+fn read<T: DeserializeOwned>(bytes: &[u8], place: &Range<usize>) -> Option<T> {
+    json::read_canonical(bytes.get(place.clone())?, MAX_ENVELOPE_BYTES).ok()
+}
+
+fn payload_hash(payload: &[u8]) -> Result<Digest, EnvelopeError> {
+    if payload.first() != Some(&b'{') {
         return Err(EnvelopeError::PayloadForm);
     }
-    let canonical = json::canonical_value(payload)?;
-    Ok(Hasher::new(Tag::PAYLOAD).bytes(&canonical).finish())
+    Ok(Hasher::new(Tag::PAYLOAD).bytes(payload).finish())
 }
 
 #[cfg(test)]

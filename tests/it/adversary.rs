@@ -1,6 +1,14 @@
 //! Operators that cheat: whoever is proved wrong is named by everyone who saw it, nobody honest is,
 //! and nobody finishes what others cannot.
 
+mod complaints;
+mod confirms;
+mod deals;
+mod plans;
+mod random;
+mod table;
+mod views;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
@@ -18,12 +26,10 @@ use conclave::secret::Secret;
 use conclave::store::disk::{Disk, RealDisk};
 use conclave::store::seat::BoardMessages;
 use conclave::wire::envelope::{Envelope, Kind, Place};
-use proptest::prelude::*;
 use serde_json::json;
 
 use crate::harness::faults::Misdeed::*;
 use crate::harness::faults::{Faults, Misdeed, Played, Table, accused, faults, secrets};
-use crate::harness::forgery::{INFINITY, OFF_CURVE, OFF_SUBGROUP};
 use crate::harness::homes::Group;
 
 /// Every honest operator stopped and names exactly these, as does an outsider with the stick; every
@@ -74,52 +80,6 @@ fn stops(n: usize, cheats: &[(usize, Misdeed)], expected: &[(usize, &'static str
 }
 
 #[test]
-fn a_wrong_share_is_complained_of_and_never_confirmed() {
-    for (n, recipients) in [(4, vec![0]), (4, vec![0, 2]), (3, vec![1]), (7, vec![5])] {
-        let cheat = n - 1;
-        let table = stops(
-            n,
-            &[(cheat, BadShare(recipients.clone()))],
-            &[(cheat, "wrong-shares")],
-        );
-        for recipient in recipients {
-            assert!(!table.holds_shares(recipient));
-            assert!(!table.confirmed(recipient));
-        }
-    }
-}
-
-#[test]
-fn a_deal_with_wrong_counts_or_fields_is_its_dealers_fault() {
-    for misdeed in [Coefficients(2), Coefficients(4), Validators(2), DealField] {
-        stops(4, &[(1, misdeed)], &[(1, "invalid-deal")]);
-    }
-}
-
-#[test]
-fn a_deal_with_points_that_may_not_be_used_is_its_dealers_fault() {
-    for misdeed in [
-        Commitment(INFINITY),
-        Commitment(OFF_SUBGROUP),
-        Commitment(OFF_CURVE),
-        CopiedConstant(0),
-        CopiedDeal(0),
-    ] {
-        stops(4, &[(2, misdeed)], &[(2, "invalid-deal")]);
-    }
-}
-
-#[test]
-fn two_deals_are_equivocation() {
-    stops(4, &[(1, TwoDeals)], &[(1, "equivocation")]);
-    stops(
-        5,
-        &[(0, TwoDeals), (4, TwoDeals)],
-        &[(0, "equivocation"), (4, "equivocation")],
-    );
-}
-
-#[test]
 fn deals_that_share_a_secret_end_the_ceremony_and_blame_nobody() {
     let faults = Faults::new().by(1, SharedSecret(3)).by(3, NoConfirm);
     let table = Table::new(4, faults);
@@ -151,14 +111,6 @@ fn deals_that_share_a_secret_end_the_ceremony_and_blame_nobody() {
 }
 
 #[test]
-fn a_false_complaint_falls_back_on_its_author() {
-    for misdeed in [FalseComplaint(0), ComplaintProof(0), ComplaintPoint(0)] {
-        let table = stops(4, &[(3, misdeed)], &[(3, "false-complaint")]);
-        assert!(!table.confirmed(0));
-    }
-}
-
-#[test]
 fn a_complaint_about_an_unseen_deal_or_about_oneself_blames_nobody() {
     for (misdeed, open) in [(OpenComplaint(1), 1), (SelfComplaint, 0)] {
         let table = Table::new(4, Faults::new().by(2, misdeed));
@@ -168,44 +120,6 @@ fn a_complaint_about_an_unseen_deal_or_about_oneself_blames_nobody() {
         assert!(report.examination.faults.is_empty());
         assert_eq!(report.examination.open_complaints.len(), open);
     }
-}
-
-#[test]
-fn a_confirm_that_says_what_is_not_so_is_its_senders_fault() {
-    for misdeed in [
-        LyingTranscript,
-        ForgedDeal(0),
-        BadPartial,
-        InfinitePartial,
-        NoPartials,
-        ConfirmField,
-    ] {
-        stops(4, &[(1, misdeed.clone())], &[(1, "invalid-confirm")]);
-        // The last to speak finds the others' confirms already there.
-        stops(4, &[(3, misdeed)], &[(3, "invalid-confirm")]);
-    }
-}
-
-#[test]
-fn bad_partials_are_named_while_others_are_still_awaited() {
-    let cheats = [(1, BadPartial), (3, NoConfirm)];
-    stops(4, &cheats, &[(1, "invalid-confirm")]);
-}
-
-#[test]
-fn bad_partials_that_cancel_are_both_named() {
-    // At indices 1, 2, 3 the Lagrange coefficients are 3, -3, 1: the same error in the first two
-    // leaves every group signature right.
-    stops(
-        4,
-        &[(0, BadPartial), (1, BadPartial)],
-        &[(0, "invalid-confirm"), (1, "invalid-confirm")],
-    );
-    stops(
-        5,
-        &[(1, BadPartial), (4, LyingTranscript)],
-        &[(1, "invalid-confirm"), (4, "invalid-confirm")],
-    );
 }
 
 #[test]
@@ -489,70 +403,6 @@ fn evidence_of_another_ceremony_is_refused() {
     assert!(Evidence::parse(changed.as_bytes()).is_err());
 }
 
-/// A misdeed for a random plan.
-fn misdeed() -> impl Strategy<Value = Misdeed> {
-    prop_oneof![
-        Just(BadShare(vec![0])),
-        Just(BadShare(vec![1, 2])),
-        Just(Coefficients(2)),
-        Just(DealField),
-        Just(Commitment(OFF_SUBGROUP)),
-        Just(TwoDeals),
-        Just(NoDeal),
-        Just(LyingTranscript),
-        Just(ForgedDeal(0)),
-        Just(BadPartial),
-        Just(ConfirmField),
-        Just(TwoConfirms),
-        Just(ConfirmAndAbandon),
-        Just(Abandon),
-        Just(NoConfirm),
-        Just(FalseComplaint(0)),
-        Just(ComplaintProof(1)),
-        Just(OpenComplaint(1)),
-        Just(SelfComplaint),
-    ]
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 16, max_shrink_iters: 8, ..ProptestConfig::default() })]
-
-    #[test]
-    fn whatever_some_do_the_honest_agree_and_accuse_only_cheaters(
-        n in 3usize..=5,
-        plan in proptest::collection::vec((0usize..2, misdeed()), 1..4),
-    ) {
-        let last = n - 1;
-        let faults = plan.iter().cloned().fold(Faults::new(), |faults, (who, how)| {
-            faults.by(last - who, how)
-        });
-        let table = Table::new(n, faults);
-        let played = table.play();
-        let honest = table.honest();
-        let mut outcomes = BTreeSet::new();
-        for (operator, ran) in &played {
-            for fault in faults_of(ran) {
-                prop_assert!(!honest.contains(&fault.accused.get()), "{:?}", fault);
-            }
-            table.check_evidence(*operator, faults_of(ran));
-            outcomes.insert(match &ran.standing {
-                Standing::Complete { outcome, .. } => Some(outcome.to_bytes().unwrap()),
-                _ => None,
-            });
-        }
-        prop_assert_eq!(outcomes.len(), 1);
-        let report = table.audit(&table.group.stick);
-        prop_assert_eq!(&report.outcome, outcomes.first().unwrap());
-        for fault in &report.examination.faults {
-            prop_assert!(!honest.contains(&fault.accused.get()), "{:?}", fault);
-        }
-    }
-}
-
-fn faults_of(ran: &conclave::driver::Ran) -> &[conclave::ceremony::evidence::Fault] {
-    faults(ran)
-}
-
 /// Signs as RFC 8032 does, but with another nonce: anyone can with their own key.
 fn signs_again(identity: &IdentityKey, header: &serde_json::Value) -> Hex<64> {
     use curve25519_dalek::{
@@ -596,7 +446,7 @@ fn a_dealer_that_signs_twice_makes_no_equivocator() {
     };
     let deal: serde_json::Value = serde_json::from_slice(of(2, Kind::Deal).bytes()).unwrap();
     let again = signs_again(&secrets(&table.group, 1).identity, &deal["header"]);
-    let mut payload = of(1, Kind::Confirm).payload().clone();
+    let mut payload = of(1, Kind::Confirm).decode::<serde_json::Value>().unwrap();
     payload["deals"][1]["signature"] = json!(again);
     let identity = secrets(&table.group, 0).identity;
     let cid = *table.group.plan.cid();
@@ -631,4 +481,77 @@ fn a_courier_that_is_away_keeps_nobody_from_the_others() {
     assert!(ran.undelivered[0].to_string().contains("nowhere"));
     let alone = table.group.run_with(&home, &mut [courier(&nowhere)]);
     assert!(alone.unwrap_err().to_string().contains("nothing was lost"));
+}
+
+/// Dave signs sixteen deals beside the one that all have confirmed, and they lie first on the stick
+/// that a restored home is given. Its own confirm names the deal that finds no room.
+#[test]
+fn a_restored_home_finds_the_deal_that_junk_crowds_out() {
+    let table = Table::new(4, Faults::new());
+    let directory = table.directory.path().join("restored");
+    copy_tree(&table.group.members[0].root, &directory);
+    let outcome = all_complete(&table, &table.play());
+    let table = Table {
+        cheaters: [(3, secrets(&table.group, 3))].into(),
+        ..table
+    };
+    let stick = table.stick("crowded");
+    let board = table.board(&stick);
+    for junk in 0..16 {
+        let junk = table.sign(3, Kind::Deal, Place::Deal, json!({ "junk": junk }));
+        board.put("0-junk.json", junk.bytes()).unwrap();
+    }
+    let mut late = None;
+    for (name, message) in table.messages(&table.board(&table.group.stick)) {
+        if message.kind() == Kind::Deal && message.sender().get() == 2 {
+            late = Some((name, message));
+        } else {
+            board.put(&name, message.bytes()).unwrap();
+        }
+    }
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let home = table.group.members[0]
+        .open_at(disk.clone(), &directory)
+        .unwrap();
+    let run = || {
+        let courier = FolderCourier::new(disk.clone(), &stick);
+        let ran = table.group.run_with(&home, &mut [Box::new(courier)]);
+        ran.unwrap().standing
+    };
+    // Bob's deal alone is awaited, and the one that was let in is found again.
+    for _ in 0..2 {
+        let standing = run();
+        assert!(
+            matches!(&standing, Standing::Waiting { deals, .. } if deals.len() == 1 && deals[0].get() == 2),
+            "{standing:?}"
+        );
+        let seat = conclave::store::seat::Seat::open(&home, &table.group.plan).unwrap();
+        assert!(seat.damaged().is_empty(), "{:?}", seat.damaged());
+    }
+    let (name, message) = late.unwrap();
+    board.put(&name, message.bytes()).unwrap();
+    for _ in 0..2 {
+        let Standing::Complete {
+            outcome: again,
+            faults,
+        } = run()
+        else {
+            panic!("not complete")
+        };
+        assert_eq!(again.to_bytes().unwrap(), outcome);
+        assert!(faults.iter().all(|fault| fault.accused.get() == 4) && !faults.is_empty());
+    }
+}
+
+fn copy_tree(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_tree(&entry.path(), &to);
+        } else {
+            std::fs::copy(entry.path(), to).unwrap();
+        }
+    }
 }

@@ -11,7 +11,7 @@ use conclave::store::seat::Turn;
 use conclave::store::vault::{Marker, Vault};
 use conclave::wire::envelope::Kind;
 
-use crate::harness::disk::{Death, FaultDisk};
+use crate::harness::disk::{Death, FaultDisk, copy_tree};
 use crate::harness::faults::{Faults, Table};
 use crate::harness::homes::Group;
 
@@ -110,19 +110,6 @@ impl Recorded {
             }
             Standing::Waiting { .. } => assert!(run < 2),
             Standing::Stopped(stop) => panic!("{stop:?}"),
-        }
-    }
-}
-
-fn copy_tree(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy_tree(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).unwrap();
         }
     }
 }

@@ -278,3 +278,51 @@ fn peak_memory_is_known_and_plausible() {
     drop(block);
     assert!(peak_memory_bytes().unwrap() > 64 << 20);
 }
+
+#[test]
+fn what_a_dead_process_left_of_a_file_goes_when_the_file_is_written_next() {
+    let home = tempfile::tempdir().unwrap();
+    let (new, old) = (home.path().join("new"), home.path().join("old"));
+    fs::write(&old, b"old").unwrap();
+    let left = |name: &str| home.path().join(format!(".tmp-{name}-conclave"));
+    let leave = || {
+        for name in ["new", "old", "other"] {
+            fs::write(left(name), b"ol").unwrap();
+        }
+    };
+    leave();
+    RealDisk.create(&new, b"new", Access::Private).unwrap();
+    assert_eq!(mode(&new), 0o600);
+    let taken = RealDisk.create(&old, b"new", Access::Private);
+    assert_eq!(taken, Err(DiskError::AlreadyExists(old.clone())));
+    assert_eq!(names(home.path()), [".tmp-other-conclave", "new", "old"]);
+    leave();
+    RealDisk.replace(&old, b"two", Access::Private).unwrap();
+    assert!(!left("old").exists());
+    assert_eq!(fs::read(&old).unwrap(), b"two");
+}
+
+#[test]
+fn what_a_living_process_is_writing_stays_its_own() {
+    let home = tempfile::tempdir().unwrap();
+    let (path, left) = (home.path().join("a"), home.path().join(".tmp-a-conclave"));
+    let theirs = fs::File::create(&left).unwrap();
+    theirs.lock().unwrap();
+    RealDisk.create(&path, b"ours", Access::Public).unwrap();
+    assert_eq!(fs::read(&path).unwrap(), b"ours");
+    RealDisk.replace(&path, b"more", Access::Public).unwrap();
+    assert_eq!(names(home.path()), [".tmp-a-conclave", "a"]);
+    drop(theirs);
+    // Whatever else has that name is nobody's temporary file.
+    fs::remove_file(&left).unwrap();
+    let precious = home.path().join("precious");
+    fs::write(&precious, b"precious").unwrap();
+    symlink(&precious, &left).unwrap();
+    RealDisk.replace(&path, b"again", Access::Public).unwrap();
+    assert_eq!(fs::read(&precious).unwrap(), b"precious");
+    assert!(fs::symlink_metadata(&left).unwrap().is_symlink());
+    // A name that has no room for more is written all the same.
+    let long = home.path().join("n".repeat(255));
+    RealDisk.create(&long, b"long", Access::Public).unwrap();
+    assert_eq!(names(home.path()).len(), 4);
+}

@@ -1,16 +1,23 @@
 //! Whole ceremonies through the driver: real homes, a directory as the stick.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use conclave::audit::{Conclusion, audit};
 use conclave::ceremony::Unobserved;
 use conclave::ceremony::plan::Plan;
+use conclave::crypto::identity::IdentityKey;
 use conclave::driver::Standing;
+use conclave::secret::Secret;
 use conclave::store::disk::{Disk, RealDisk};
 use conclave::store::folder::BoardFolder;
 use conclave::store::home::Home;
 use conclave::store::seat::{self, BoardMessages, Seat, SeatError, own_card, spend_if_done};
 use conclave::store::vault::Marker;
+use conclave::wire::card::VerifiedCard;
+use conclave::wire::envelope::{Envelope, Kind, Place};
+
+use tempfile::TempDir;
 
 use crate::harness::homes::{Group, draft, validator};
 use crate::harness::schema;
@@ -68,6 +75,61 @@ fn four_operators_reach_one_outcome_in_two_rounds() {
     assert_eq!(report.outcome.as_deref(), Some(outcomes[0].as_slice()));
     let report = audit(&group.plan, &ids, &messages, Some(b"{}"), &Unobserved).unwrap();
     assert_eq!(report.conclusion(), Conclusion::Misbehaviour);
+}
+
+/// A dealer that signs any number of deals keeps none away that a confirm of the home names.
+#[test]
+fn a_restored_home_finds_the_deals_of_its_confirm_under_any_others() {
+    let place = TempDir::new().unwrap();
+    let group = Group::new(place.path(), 4, 1);
+    let root = &group.members[0].root;
+    let backup = place.path().join("backup");
+    copy(root, &backup);
+    (0..4).for_each(|operator| drop(group.run(operator)));
+    let Standing::Waiting { .. } = group.run(0).standing else {
+        panic!("two confirms are missing")
+    };
+    std::fs::remove_dir_all(root).unwrap();
+    copy(&backup, root);
+
+    // The cheat's other deals come first, and more of them than a place holds.
+    let cheat = group.members[3].open(Arc::new(RealDisk)).unwrap();
+    let cheat = IdentityKey::from_seed(&cheat.identity_seed().unwrap());
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let directory = std::fs::read_dir(&group.stick).unwrap().next().unwrap();
+    let folder = BoardFolder::open(disk, &directory.unwrap().path());
+    for junk in 0..20 {
+        let payload = serde_json::json!({ "junk": junk });
+        let deal = Envelope::sign(&cheat, *group.plan.cid(), Kind::Deal, Place::Deal, payload);
+        folder.put("0-junk.json", deal.unwrap().bytes()).unwrap();
+    }
+    group.run(0);
+    let home = group.members[0].open(Arc::new(RealDisk)).unwrap();
+    let seat = Seat::open(&home, &group.plan).unwrap();
+    assert!(seat.shares().is_some());
+    assert!(seat.damaged().is_empty(), "{:?}", seat.damaged());
+    drop(seat);
+    // The others went by the cheat's one deal, and so does it.
+    for operator in [1, 2, 3, 0] {
+        let ran = group.run(operator);
+        if operator == 0 {
+            assert!(matches!(ran.standing, Standing::Complete { .. }), "{ran:?}");
+        }
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    std::fs::set_permissions(to, std::fs::metadata(from).unwrap().permissions()).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
 }
 
 /// A card may stand in several plans. Its secret goes when one ceremony with it is complete and none
@@ -128,4 +190,22 @@ fn a_card_is_spent_when_its_last_open_plan_is_closed() {
     group.plan = third;
     let refused = group.run_on(&disk, 0).unwrap_err();
     assert!(refused.contains("is spent"), "{refused}");
+}
+
+#[test]
+fn a_plan_with_a_card_that_this_home_never_made_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let group = Group::new(directory.path(), 2, 1);
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let home = group.members[0].open(disk).unwrap();
+    assert!(own_card(&home, &group.plan).is_ok());
+    let key = IdentityKey::from_seed(&home.identity_seed().unwrap());
+    let name = group.members[0].card.name().clone();
+    let strange = VerifiedCard::make(&key, name, &Secret::new([9; 32])).unwrap();
+    let cards = [&strange, &group.members[1].card];
+    let plan = Plan::draft(draft(&cards, vec![validator()])).unwrap();
+    assert!(matches!(
+        own_card(&home, &plan),
+        Err(SeatError::StrangeCard)
+    ));
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use crate::harness::binary::{Desk, Ended};
-use crate::harness::disk::every_file;
+use crate::harness::disk::{copy_tree, every_file};
 use crate::harness::schema;
 
 const NAMES: [&str; 4] = ["alice", "bob", "carol", "dave"];
@@ -147,19 +147,6 @@ impl Ceremony {
             .into_string()
             .unwrap();
         format!("stick/{name}")
-    }
-}
-
-fn copy_tree(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let target = to.join(path.file_name().unwrap());
-        if path.is_dir() {
-            copy_tree(&path, &target);
-        } else {
-            fs::copy(&path, &target).unwrap();
-        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 use std::sync::Arc;
 
+use conclave::crypto::identity::IdentityKey;
 use conclave::secret::{Passphrase, Secret, SecretBytes, Seed};
 use conclave::store::disk::{Disk, DiskError, RealDisk};
 use conclave::store::home::{Home, HomeError, WrappedBy};
@@ -12,7 +13,7 @@ use conclave::store::wrap::{Unlock, WorkFactor, Wrap, WrapError};
 
 use crate::harness::disk::{Death, FaultDisk, assert_nowhere, at_every_death, every_file};
 
-const IDENTITY: &str = "conclave-identity-for-tests";
+const IDENTITY: &str = "conclave132yw8ht5p8cetl2jmvknewjawt9xwzdlrk2pyxlnwjyqrdq0dawq2zwcgs";
 const SEED: [u8; 32] = *b"a seed that no other file quotes";
 const CEREMONY: [u8; 32] = *b"the secret of one ceremony, 32 B";
 const KEY: [u8; 48] = [0xe1; 48];
@@ -184,11 +185,16 @@ fn creation_killed_anywhere_and_repeated_gives_a_home() {
         assert_nowhere(place.path(), &SEED);
 
         // The next process brings another identity, as a fresh attempt would.
-        let second = Home::create(real(), &root, &wrap(), "second", &Secret::new([2; 32]));
+        let seed_of_second = Secret::new([2; 32]);
+        let identity_of_second = IdentityKey::from_seed(&seed_of_second).public().to_string();
+        let second = Home::create(real(), &root, &wrap(), &identity_of_second, &seed_of_second);
         match second.map(drop) {
             Ok(()) => {
                 assert!(disk.died(), "a home that was shown was replaced");
-                assert_eq!(Home::public(&RealDisk, &root).unwrap().identity, "second");
+                assert_eq!(
+                    Home::public(&RealDisk, &root).unwrap().identity,
+                    identity_of_second
+                );
             }
             Err(HomeError::Exists { identity, .. }) => {
                 assert_eq!(identity, IDENTITY);

@@ -59,11 +59,15 @@ mod errors;
 #[cfg(test)]
 mod four_homes;
 #[cfg(test)]
+mod fuzz_corpus;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod home;
 #[cfg(test)]
 mod keystores;
+#[cfg(test)]
+mod kills;
 #[cfg(test)]
 mod known;
 #[cfg(test)]
@@ -89,6 +93,10 @@ mod run_events;
 #[cfg(test)]
 mod schemas;
 #[cfg(test)]
+mod secrets;
+#[cfg(test)]
+mod session;
+#[cfg(test)]
 mod side_by_side;
 #[cfg(test)]
 mod source;
@@ -104,3 +112,5 @@ mod vectors_ethereum;
 mod vectors_keystore;
 #[cfg(test)]
 mod words;
+#[cfg(test)]
+mod work;

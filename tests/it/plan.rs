@@ -88,6 +88,40 @@ fn one_wrong_thing_is_one_problem() {
 }
 
 #[test]
+fn every_object_of_a_plan_has_exactly_its_fields() {
+    let mut good = good();
+    good["validators"][1]["registration"] = json!({
+        "fee_recipient": "0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359",
+        "gas_limit": 60_000_000,
+        "timestamp": 1_790_000_000,
+    });
+    assert!(Plan::from_value(good.clone()).is_ok());
+    let objects = [
+        "",
+        "/network",
+        "/roster/0",
+        "/roster/0/card",
+        "/roster/0/card/proof",
+        "/validators/1",
+        "/validators/1/registration",
+    ];
+    for pointer in objects {
+        // A network that is known by its name is no object.
+        if !good.pointer(pointer).unwrap().is_object() {
+            assert_eq!(pointer, "/network");
+            continue;
+        }
+        let mut plan = good.clone();
+        plan.pointer_mut(pointer).unwrap()["extra"] = json!(1);
+        let problems = problems(&plan);
+        assert!(
+            problems[0].contains("unknown field `extra`"),
+            "{pointer}: {problems:?}"
+        );
+    }
+}
+
+#[test]
 fn amounts_and_addresses_are_checked() {
     let first =
         |field: &'static str, to: Value| move |plan: &mut Value| plan["validators"][0][field] = to;

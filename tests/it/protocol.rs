@@ -1,5 +1,6 @@
 //! The protocol of a ceremony from deals to full signatures, honest and hostile, on pure functions.
 
+mod bound;
 mod complaints;
 mod confirms;
 mod deals;

@@ -131,3 +131,18 @@ fn sizes_and_report_are_as_asked() {
     );
     desk.refused(&["rehearse", "none.json"], 1, &["none.json"]);
 }
+
+/// Memory does not follow the size of what is dealt: the codes' 128 MiB are most of it.
+#[test]
+fn a_thousand_validators_take_hardly_more_memory_than_one() {
+    let desk = desk();
+    let peak = |validators: &str, out: &str| {
+        let args = ["rehearse", "plan.json", "--json", "--keystores", "none"];
+        let sizes = ["--validators", validators, "--out", out];
+        let report: Value = serde_json::from_str(&desk.ok(&[&args[..], &sizes].concat())).unwrap();
+        report["peak_memory_bytes"].as_u64().unwrap()
+    };
+    let (one, thousand) = (peak("1", "one"), peak("1000", "thousand"));
+    assert!(one < 220 << 20, "{one}");
+    assert!(thousand < one + (64 << 20), "{one} and {thousand}");
+}

@@ -156,10 +156,13 @@ fn tests_that_the_threat_model_names_exist() {
     let mut named = 0;
     for name in quoted(THREATS).filter(|name| name.contains("::")) {
         let (module, function) = name.split_once("::").unwrap();
-        let found = ["tests/it", "tests/it/protocol"].iter().any(|folder| {
-            let path = root().join(folder).join(format!("{module}.rs"));
-            fs::read_to_string(path).is_ok_and(|source| source.contains(&format!("fn {function}(")))
-        });
+        let found = ["tests/it", "tests/it/protocol", "tests/it/adversary"]
+            .iter()
+            .any(|folder| {
+                let path = root().join(folder).join(format!("{module}.rs"));
+                fs::read_to_string(path)
+                    .is_ok_and(|source| source.contains(&format!("fn {function}(")))
+            });
         assert!(found, "there is no test {name}");
         named += 1;
     }

@@ -23,6 +23,8 @@ pub(super) fn accept(
 ) -> Result<&'static str, CommandError> {
     let vault = Vault::new(home);
     if vault.marker(plan.cid(), Marker::Accepted)?.is_some() {
+        // A crash may have come between the two.
+        cx.remember(plan, How::Accepted);
         return Ok("before");
     }
     let known = cx.known(plan);

@@ -100,7 +100,7 @@ pub(super) fn complete(
         },
         codes: &codes,
     };
-    let bar = Progress::new(cx.global.quiet);
+    let bar = Progress::of(cx.global.quiet, plan);
     let watch = Watch { bar: &bar, events };
     let disk = Arc::clone(&cx.disk);
     let written = artifacts::write(&disk, &directory, &request, &mut OsRandomness, &watch);

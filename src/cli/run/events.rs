@@ -273,6 +273,14 @@ pub(super) struct Watch<'a> {
 }
 
 impl Observer for Watch<'_> {
+    fn enter(&self, stage: Stage) {
+        self.bar.enter(stage);
+    }
+
+    fn leave(&self, stage: Stage) {
+        self.bar.leave(stage);
+    }
+
     fn progress(&self, stage: Stage, done: usize, total: usize) {
         self.bar.progress(stage, done, total);
         self.events.progress(stage, done, total);

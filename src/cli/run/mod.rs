@@ -149,7 +149,7 @@ fn take_part(args: &Args, cx: &mut Context, events: &Events) -> Result<(), Comma
         events.tell(&Event::Warning { message: &message });
         cx.ui.warn(message);
     }
-    let bar = Progress::new(cx.global.quiet);
+    let bar = Progress::of(cx.global.quiet, &plan);
     let watch = Watch { bar: &bar, events };
     let ran = driver::run(&mut seat, &plan, &mut couriers, &mut OsRandomness, &watch);
     bar.clear();

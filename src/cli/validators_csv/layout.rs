@@ -4,6 +4,8 @@ use std::fmt;
 
 use csv::ByteRecord;
 
+use crate::json::excerpt;
+
 /// A column that a list may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Column {
@@ -70,7 +72,7 @@ impl Header {
                     )]);
                 }
                 None if problems.len() < 10 => {
-                    let name: String = name.chars().take(40).collect();
+                    let name = excerpt(name, 40);
                     problems.push(format!(
                         "the column \"{name}\" is not known; known are {}",
                         known()

@@ -13,7 +13,7 @@ use serde::{Deserialize, Deserializer};
 use crate::ethereum::amount::Gwei;
 use crate::ethereum::network::Network;
 use crate::ethereum::withdrawal::WithdrawalCredentials;
-use crate::json::Hex;
+use crate::json::{Hex, MAX_QUOTED_CHARS, excerpt};
 
 /// The most bytes of a deposit file.
 pub const MAX_BYTES: usize = 64 * 1024 * 1024;
@@ -101,8 +101,9 @@ pub fn parse_entries(bytes: &[u8]) -> Result<Vec<ForeignEntry>, DepositFileError
     if bytes.len() > MAX_BYTES {
         return Err(DepositFileError::TooLarge(bytes.len()));
     }
-    let Entries(entries) = serde_json::from_slice(bytes)
-        .map_err(|error| DepositFileError::Invalid(error.to_string()))?;
+    let Entries(entries) = serde_json::from_slice(bytes).map_err(|error| {
+        DepositFileError::Invalid(excerpt(&error.to_string(), MAX_QUOTED_CHARS))
+    })?;
     if entries.is_empty() {
         return Err(DepositFileError::Empty);
     }

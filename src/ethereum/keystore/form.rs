@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Crypto, Kdf, KeystoreError, MAX_BYTES, SCRYPT_BOUNDS};
-use crate::json::{Hex, decode_hex, encode_hex};
+use crate::json::{Hex, MAX_QUOTED_CHARS, decode_hex, encode_hex, excerpt};
 
 #[derive(Serialize, Deserialize)]
 #[serde(expecting = "a keystore object")]
@@ -195,7 +195,8 @@ pub(super) fn parse_json<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, K
     if bytes.len() > MAX_BYTES {
         return Err(KeystoreError::TooLarge(bytes.len()));
     }
-    serde_json::from_slice(bytes).map_err(|error| KeystoreError::Invalid(error.to_string()))
+    serde_json::from_slice(bytes)
+        .map_err(|error| KeystoreError::Invalid(excerpt(&error.to_string(), MAX_QUOTED_CHARS)))
 }
 
 pub(super) fn hex_array<const N: usize>(text: &str) -> Option<[u8; N]> {

@@ -245,6 +245,23 @@ fn a_key_whose_secret_is_not_known_is_refused() {
     assert!(resigned(|_| ()).is_ok());
 }
 
+/// The response and the group order r, added: a reader that reduces would take it for the same.
+#[test]
+fn the_proofs_response_has_one_encoding() {
+    let order: Hex<32> =
+        Hex::parse("73eda753299d7d483339d80809a1d80553bda402fffe5bfeffffffff00000001").unwrap();
+    let mut response = card().fields.proof.response;
+    let mut carry = 0u16;
+    for (byte, summand) in response.0.iter_mut().zip(order.0).rev() {
+        carry += u16::from(*byte) + u16::from(summand);
+        *byte = carry.to_le_bytes()[0];
+        carry >>= 8;
+    }
+    assert_eq!(carry, 0);
+    let second = |card: &mut Value| card["proof"]["response"] = response.to_string().into();
+    assert_eq!(resigned(second), Err(CardError::Proof));
+}
+
 proptest! {
     #[test]
     fn no_bytes_make_it_panic(at: prop::sample::Index, byte: u8, cut: prop::sample::Index) {

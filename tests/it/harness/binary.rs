@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 use conclave::ceremony::plan::{Draft, Plan, Registration, Validator, default_threshold};
 use conclave::crypto::identity::IdentityKey;
@@ -153,6 +154,27 @@ impl Desk {
         }
         ended
     }
+}
+
+/// A program of the tests, by its name. A run of one test target alone does not build them.
+pub(crate) fn example(name: &str) -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    let directory = BUILT.get_or_init(|| {
+        let binary = PathBuf::from(env!("CARGO_BIN_EXE_conclave"));
+        let profile = binary.parent().unwrap();
+        let mut build = Command::new(env!("CARGO"));
+        build
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .args(["build", "--locked", "--quiet", "--examples"])
+            .arg("--target-dir")
+            .arg(profile.parent().unwrap());
+        if profile.ends_with("release") {
+            build.arg("--release");
+        }
+        assert!(build.status().unwrap().success());
+        profile.join("examples")
+    });
+    directory.join(name)
 }
 
 /// The card of an operator, the same for the same name.

@@ -203,6 +203,20 @@ pub(crate) fn at_every_death(deaths: &[Death], attempt: impl Fn(Arc<FaultDisk>))
     count
 }
 
+/// Copies all of a directory.
+pub(crate) fn copy_tree(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_tree(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
 /// Every regular file below `directory`, temporary ones included, with its bytes.
 pub(crate) fn every_file(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut files = Vec::new();

@@ -40,6 +40,62 @@ pub(crate) const OFF_SUBGROUP: [u8; 48] = {
     bytes
 };
 
+/// A point of each prime order that divides G1's cofactor, with that order: computed with Python's
+/// integers as (r h / q) times a point of the curve.
+pub(crate) const G1_TORSION: [(&str, &str); 5] = [
+    (
+        "3",
+        "800000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000",
+    ),
+    (
+        "11",
+        "99b3e2c8c6bbf59d3c326b531fc1e639d29200c28624ac604f251a12908c9b7f735318617f625954cc71cdf03229b1ef",
+    ),
+    (
+        "10177",
+        "993b2cc2a8a222518a034a317b5739ccd4a649411687902474b6c8856f35d618539e97dafa1784403ae4bcd37562c234",
+    ),
+    (
+        "859267",
+        "9310f8ec33fd928f6e1574118fda4984a98fc50e5a9d7f131f342d969864bf3812fc1fa57714de7d4c72990b03b5cac7",
+    ),
+    (
+        "52437899",
+        "936e825e6cd75a2167f0c44cfadea0ecc43c0be6a51219b5d2c4ae3bd6c77607ea2e1cc2b828fe316f8237382eab63a6",
+    ),
+];
+
+/// The same for G2; the last order has 448 bits.
+pub(crate) const G2_TORSION: [(&str, &str); 6] = [
+    (
+        "13",
+        "83a58fd8e0c4b1a4025da5ca3176405ed7fa11dcf55003b1ceae958a7a62815f5f3a79792d91eebf83ccffc228784a4509c801b1c24e6662e6c94f9b8f0ac01768d0b974fe1ad3d3727c7afc77bafd60e086aeed8a678de31267be27fd73543b",
+    ),
+    (
+        "23",
+        "87c87d716ef538d3eea61dab0721766eab305635aad4ee00a281de3aa148f69d6236c07134cc420b98621dafbf3e02010638b940ecce48354d0e83e95a7be7240bd81eb6ca0eb5c366d84ea781ba28ba7c8bdd979ad2d8ce62ebeb26d23d4132",
+    ),
+    (
+        "2713",
+        "80b76428a3cd28a1ac355a0de95661e39361bde846dc485b50dbc13d06651b179bda29e2396cfc6690b7c3f6877108bc171e9409628e388ef3f3cb5f81a8fc4b12fb25ebb44c6f3463ce9850b65141baefcc9cd9cf6c1398d42278ae102a73e6",
+    ),
+    (
+        "11953",
+        "92490f08f747ee8f13e314b5b7c1f1af7727deef0b01aa59e23af18bcdb84cec3f0e2497b237b6d9c43018d3730cc587028f0202954419e9b3d933ef4e5311458b669c3a84aacd47a033a16717b4679249e27417184d54d4e43ad99592865fce",
+    ),
+    (
+        "262069",
+        "9546d69a96fb54a48324aec9ea0a15442a2b0b35be62e576e3d4b198e8145e96d7a580aa60ba34c12360f4ad32daf19a0e940f7592c38e838c30d25c0c81b6442019af4bbef044b4bc5270cca897ed447ffcde802d26033ec942d8bf342662af",
+    ),
+    (
+        "402096...623203249",
+        "92be5b49ba460177fbeb9625fbba912bf6370f8ded7bd35bb742ec487c1f7f93ef16d8a6ed6200683ab8a051205a25671568b51e95f9005b2a39aed5cc9763327d0f2a9815a02aa8404ee4f34a0a0ba60ba01d0d6c211d77205f8e219d073381",
+    ),
+];
+
+/// The generator minus (0, 2).
+pub(crate) const GENERATOR_LESS_ORDER_THREE: &str = "ae9277968cb92c78d15a2a2ed855d55061c3929db43d1e53d6d13bee755ff9a91b3f577bbb2f15c6ba8206a6a81c4afd";
+
 /// The generator plus (0, 2), computed with Python's integers: a weight that is divisible by three
 /// does not see the difference from the generator.
 pub(crate) const GENERATOR_AND_ORDER_THREE: &str = "85020378a6838af221e734b3a81940eb3ff19c2a7f8cf26150dfc38fc41c37551dc92bb5593d30d4dfc2ee4bb09ad05b";

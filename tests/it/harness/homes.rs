@@ -69,6 +69,11 @@ impl Member {
         self.open_at(disk, &self.root)
     }
 
+    /// The age key that opens the home, as an identity file has it.
+    pub(crate) fn key(&self) -> String {
+        age::secrecy::ExposeSecret::expose_secret(&self.key.to_string()).to_owned()
+    }
+
     /// Opens a copy of the home.
     pub(crate) fn open_at(
         &self,
@@ -112,13 +117,18 @@ pub(crate) fn draft(cards: &[&VerifiedCard], validators: Vec<Validator>) -> Draf
 impl Group {
     /// Makes n operators with homes under `directory` and a plan for some validators.
     pub(crate) fn new(directory: &Path, n: usize, validators: usize) -> Self {
+        Self::with(directory, n, vec![validator(); validators])
+    }
+
+    /// Makes n operators with homes under `directory` and a plan for these validators.
+    pub(crate) fn with(directory: &Path, n: usize, validators: Vec<Validator>) -> Self {
         let members: Vec<Member> = NAMES
             .iter()
             .take(n)
             .map(|name| Member::new(&directory.join(name), name))
             .collect();
         let cards: Vec<&VerifiedCard> = members.iter().map(|member| &member.card).collect();
-        let plan = Plan::draft(draft(&cards, vec![validator(); validators])).unwrap();
+        let plan = Plan::draft(draft(&cards, validators)).unwrap();
         let stick = directory.join("stick");
         std::fs::create_dir_all(&stick).unwrap();
         Self {

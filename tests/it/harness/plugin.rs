@@ -1,10 +1,8 @@
 //! The age plugin of the tests, and keys of its kind.
 
-use std::path::PathBuf;
-use std::process::Command;
-use std::sync::OnceLock;
-
 use bech32::{Bech32, Hrp};
+
+use crate::harness::binary::example;
 
 /// How a key behaves when it is used.
 #[derive(Debug, Clone, Copy)]
@@ -37,24 +35,8 @@ pub(crate) fn identity(name: &str, behaviour: Behaviour) -> String {
     )
 }
 
-/// The directory that holds the plugin, for `PATH`. A run of one test target alone does not build it.
+/// The directory that holds the plugin, for `PATH`.
 pub(crate) fn path() -> String {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    let directory = BUILT.get_or_init(|| {
-        let binary = PathBuf::from(env!("CARGO_BIN_EXE_conclave"));
-        let profile = binary.parent().unwrap();
-        let mut build = Command::new(env!("CARGO"));
-        build
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .args(["build", "--locked", "--quiet", "--example"])
-            .arg("age-plugin-conclavetest")
-            .arg("--target-dir")
-            .arg(profile.parent().unwrap());
-        if profile.ends_with("release") {
-            build.arg("--release");
-        }
-        assert!(build.status().unwrap().success());
-        profile.join("examples")
-    });
-    directory.to_str().unwrap().to_owned()
+    let plugin = example("age-plugin-conclavetest");
+    plugin.parent().unwrap().to_str().unwrap().to_owned()
 }

@@ -28,6 +28,17 @@ impl Terminal {
 
     /// [`Self::new`] with variables in the environment.
     pub(crate) fn with(folder: &Path, args: &[&str], variables: &[(&str, &str)]) -> Self {
+        let binary = Path::new(env!("CARGO_BIN_EXE_conclave"));
+        Self::of(binary, folder, args, variables)
+    }
+
+    /// [`Self::with`] with another program.
+    pub(crate) fn of(
+        program: &Path,
+        folder: &Path,
+        args: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Self {
         let size = PtySize {
             rows: 40,
             cols: 100,
@@ -35,7 +46,7 @@ impl Terminal {
             pixel_height: 0,
         };
         let pair = native_pty_system().openpty(size).unwrap();
-        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_conclave"));
+        let mut command = CommandBuilder::new(program);
         command.args(args);
         command.cwd(folder);
         command.env_clear();

@@ -400,3 +400,65 @@ fn a_threshold_of_zero_is_no_panic() {
     let made = deal::make(&table.params, DEALER, &table.secrets[DEALER]);
     assert_eq!(made.err(), Some(ProtocolError::Count));
 }
+
+/// Deals that are checked together have the verdicts of deals that are checked alone, whichever of
+/// them are bad and however many threads look.
+#[test]
+fn deals_checked_together_have_the_same_verdicts() {
+    let table = Table::new(&[1, 2, 5, 9], T, 40);
+    let honest = table.deals();
+    let shifted: Hex<48> = Hex::parse(GENERATOR_AND_ORDER_THREE).unwrap();
+    let mut opposite = shifted;
+    opposite.0[0] ^= 0x20;
+    type Change = fn(&mut Vec<DealPayload>, Hex<48>, Hex<48>);
+    let changes: [Change; 8] = [
+        |_, _, _| (),
+        |deals, shifted, _| deals[2].commitments[39][2] = shifted,
+        // Components that cancel, in one deal and across two.
+        |deals, shifted, opposite| {
+            deals[1].commitments[7][1] = shifted;
+            deals[1].commitments[8][1] = opposite;
+        },
+        |deals, shifted, opposite| {
+            deals[0].commitments[7][1] = shifted;
+            deals[3].commitments[7][1] = opposite;
+        },
+        |deals, shifted, _| {
+            deals[0].ephemeral = shifted;
+            deals[3].proof.commitment = Hex(INFINITY);
+        },
+        // A row too short beside a row too long.
+        |deals, _, _| {
+            let moved = deals[2].commitments[0].pop().unwrap();
+            deals[2].commitments[1].push(moved);
+        },
+        |deals, _, _| {
+            deals[1].commitments.pop();
+            plus_order(&mut deals[0].proof.response.0);
+        },
+        // Good points, wrong proofs.
+        |deals, _, _| deals.swap(0, 1),
+    ];
+    for (case, change) in changes.iter().enumerate() {
+        let mut deals = honest.clone();
+        change(&mut deals, shifted, opposite);
+        let alone: Vec<_> = deals
+            .iter()
+            .enumerate()
+            .map(|(dealer, payload)| format!("{:?}", deal::check(&table.params, dealer, payload)))
+            .collect();
+        let faults = alone.iter().filter(|text| text.starts_with("Err")).count();
+        assert_eq!(faults, [0, 1, 1, 2, 2, 1, 2, 2][case], "{alone:?}");
+        let numbered: Vec<_> = deals.iter().enumerate().collect();
+        for threads in [1, 4] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+            let together = pool
+                .unwrap()
+                .install(|| deal::check_many(&table.params, &numbered));
+            let together: Vec<_> = together.iter().map(|v| format!("{v:?}")).collect();
+            assert_eq!(together, alone, "case {case}, {threads} threads");
+        }
+    }
+    assert_eq!(deal::together(&table.params), (1 << 16) / 120);
+    assert_eq!(deal::together(&Table::new(&[1, 2], 2, 1).params), 1 << 15);
+}

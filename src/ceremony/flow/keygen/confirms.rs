@@ -1,8 +1,10 @@
 //! What the confirms on a board lead to: an outcome, faults, or waiting.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::ceremony::evidence::{Fault, FaultKind};
+use crate::ceremony::flow::keygen::memo::{Confirm, ConfirmFacts};
 use crate::ceremony::flow::keygen::{Dealt, Finalised, Keygen, Message, ReadConfirm};
 use crate::ceremony::outcome::Outcome;
 use crate::ceremony::plan::Validator;
@@ -22,10 +24,8 @@ impl<'a> Keygen<'a> {
     pub fn confirmed_deals(&self) -> Result<Option<Vec<&'a Message>>, SessionError> {
         let mut named: BTreeMap<Vec<Digest>, Vec<Index>> = BTreeMap::new();
         for message in self.indices().flat_map(|index| self.board.confirms(index)) {
-            if let Ok(payload) = self.payload::<ConfirmPayload>(message)? {
-                let by = named
-                    .entry(payload.deals.iter().map(|seen| seen.payload).collect())
-                    .or_default();
+            if let Ok(facts) = self.confirm(message)?.as_ref() {
+                let by = named.entry(facts.deals.clone()).or_default();
                 if !by.contains(&message.sender) {
                     by.push(message.sender);
                 }
@@ -65,20 +65,22 @@ impl<'a> Keygen<'a> {
         });
         let (confirms, mut faults) = self.read_confirms()?;
         let ours: Vec<Digest> = dealt.seen.iter().map(|seen| seen.payload).collect();
-        let mut candidates: Vec<Vec<(&Message, Partials)>> =
-            self.indices().map(|_| Vec::new()).collect();
-        for confirm in confirms {
+        let mut candidates: Vec<Vec<Candidate<'_>>> = self.indices().map(|_| Vec::new()).collect();
+        for confirm in &confirms {
+            let Some((facts, partials)) = confirm.facts() else {
+                continue;
+            };
             // Over other deals it is no fault of its sender's: their dealer signed both.
-            if confirm.deals != ours {
+            if facts.deals != ours {
                 continue;
             }
-            if confirm.transcript != dealt.transcript {
+            if facts.transcript != dealt.transcript {
                 faults.push(self.confirm_fault(confirm.message, ConfirmFault::Transcript, dealt));
                 continue;
             }
             let position = self.position(confirm.message.sender)?;
             if let Some(valid) = candidates.get_mut(position) {
-                valid.push((confirm.message, confirm.partials));
+                valid.push((confirm.message, partials));
             }
         }
         let missing: Vec<Index> = self
@@ -87,7 +89,7 @@ impl<'a> Keygen<'a> {
             .collect();
         // Each turn but the last takes away at least one candidate, so this ends.
         loop {
-            let present: Vec<(usize, &(&Message, Partials))> = candidates
+            let present: Vec<(usize, &Candidate<'_>)> = candidates
                 .iter()
                 .enumerate()
                 .filter_map(|(position, valid)| Some((position, valid.first()?)))
@@ -97,7 +99,7 @@ impl<'a> Keygen<'a> {
                 .unwrap_or_else(|| *self.audit_seed(dealt, &candidates).as_bytes());
             let bad = if present.len() == candidates.len() {
                 let chosen: Vec<&Partials> =
-                    present.iter().map(|(_, (_, partials))| partials).collect();
+                    present.iter().map(|(_, (_, partials))| *partials).collect();
                 let result = observed(self.observer, Stage::Finalise, || {
                     confirm::finalise(&dealt.sharing, &roots, &chosen, &seed)
                 })?;
@@ -115,16 +117,16 @@ impl<'a> Keygen<'a> {
                 let new: Vec<(usize, &Partials)> = present
                     .iter()
                     .filter(|(_, (message, _))| {
-                        !self.verified.has(dealt.transcript, message.message)
+                        !self.memo.is_verified(dealt.transcript, message.message)
                     })
-                    .map(|(position, (_, partials))| (*position, partials))
+                    .map(|(position, (_, partials))| (*position, *partials))
                     .collect();
                 let bad = observed(self.observer, Stage::Finalise, || {
                     confirm::check(&dealt.sharing, &roots, &new, &seed)
                 })?;
                 if bad.is_empty() {
                     let good = present.iter().map(|(_, (message, _))| message.message);
-                    self.verified.add(dealt.transcript, good);
+                    self.memo.verified(dealt.transcript, good);
                 }
                 bad
             };
@@ -168,7 +170,9 @@ impl<'a> Keygen<'a> {
                     proof: vec![message.id.id.clone()],
                 }),
                 Ok(confirm) => {
-                    for (index, payload) in self.indices().zip(&confirm.deals) {
+                    let facts = confirm.facts().map(|(facts, _)| facts);
+                    let deals = facts.map(|facts| facts.deals.as_slice());
+                    for (index, payload) in self.indices().zip(deals.unwrap_or_default()) {
                         let of = shown.entry(index).or_default();
                         of.entry(*payload).or_insert(message);
                     }
@@ -197,10 +201,37 @@ impl<'a> Keygen<'a> {
         &self,
         message: &'m Message,
     ) -> Result<Result<ReadConfirm<'m>, ConfirmFault>, SessionError> {
-        let payload = match self.payload::<ConfirmPayload>(message)? {
-            Ok(payload) => payload,
-            Err(reason) => return Ok(Err(ConfirmFault::Malformed(reason))),
+        let confirm = self.confirm(message)?;
+        let fault = match confirm.as_ref() {
+            Ok(facts) => facts.partials.as_ref().err().cloned(),
+            Err(fault) => Some(fault.clone()),
         };
+        Ok(match fault {
+            Some(fault) => Err(fault),
+            None => Ok(ReadConfirm { message, confirm }),
+        })
+    }
+
+    /// What a confirm says, read once.
+    pub fn confirm(&self, message: &Message) -> Result<Arc<Confirm>, SessionError> {
+        self.memo.confirm(message.message, || {
+            let payload = match self.payload::<ConfirmPayload>(message)? {
+                Ok(payload) => payload,
+                Err(reason) => return Ok(Err(ConfirmFault::Malformed(reason))),
+            };
+            Ok(Ok(ConfirmFacts {
+                transcript: payload.transcript,
+                deals: payload.deals.iter().map(|seen| seen.payload).collect(),
+                partials: self.partials(&payload)?,
+            }))
+        })
+    }
+
+    /// Checks and decodes what a confirm shows.
+    fn partials(
+        &self,
+        payload: &ConfirmPayload,
+    ) -> Result<Result<Partials, ConfirmFault>, SessionError> {
         let counts: Vec<usize> = self
             .plan
             .validators()
@@ -208,12 +239,11 @@ impl<'a> Keygen<'a> {
             .map(Validator::message_count)
             .collect();
         let partials = observed(self.observer, Stage::Finalise, || {
-            confirm::decode(self.params, &counts, &payload)
+            confirm::decode(self.params, &counts, payload)
         });
-        let partials = match partials {
-            Ok(partials) => partials,
-            Err(fault) => return Ok(Err(fault)),
-        };
+        if partials.is_err() {
+            return Ok(partials);
+        }
         for (operator, seen) in self.plan.roster().iter().zip(&payload.deals) {
             let header = Header::deal(*self.plan.cid(), *operator.card.identity(), seen.payload)?;
             if !header.verify(&Signature::from_bytes(seen.signature.0)) {
@@ -222,31 +252,40 @@ impl<'a> Keygen<'a> {
                 }));
             }
         }
-        Ok(Ok(ReadConfirm {
-            message,
-            transcript: payload.transcript,
-            deals: payload.deals.iter().map(|seen| seen.payload).collect(),
-            partials,
-        }))
+        Ok(partials)
     }
 
     /// Whether a message is a valid confirm over what our shares were opened from.
     pub fn confirms(&self, message: &Message, own: &OwnShares) -> Result<bool, SessionError> {
-        let Ok(confirm) = self.read_confirm(message)? else {
+        let confirm = self.read_confirm(message)?;
+        let Some((facts, partials)) = confirm.as_ref().ok().and_then(ReadConfirm::facts) else {
             return Ok(false);
         };
         let ours = own.deals.iter().map(|seen| seen.payload);
-        if confirm.transcript != own.transcript || !ours.eq(confirm.deals.iter().copied()) {
+        if facts.transcript != own.transcript || !ours.eq(facts.deals.iter().copied()) {
             return Ok(false);
         }
         let seed = Hasher::new(Tag::AUDIT_SIGNATURES)
             .bytes(own.transcript.as_bytes())
             .bytes(message.message.as_bytes())
             .finish();
-        let partials = [(self.position(message.sender)?, &confirm.partials)];
+        let partials = [(self.position(message.sender)?, partials)];
         let roots = self.plan.messages(&own.sharing);
         let bad = confirm::check(&own.sharing, &roots, &partials, seed.as_bytes())?;
         Ok(bad.is_empty())
+    }
+
+    /// Whether a confirm of the operator at `my` index names this deal.
+    pub fn is_named(&self, deal: &Message, my: Index) -> Result<bool, SessionError> {
+        let position = self.position(deal.sender)?;
+        for message in self.board.confirms(my) {
+            if let Ok(facts) = self.confirm(message)?.as_ref()
+                && facts.deals.get(position) == Some(&deal.payload)
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// A confirm's fault that shows against the deals, with the messages that prove it.
@@ -268,11 +307,22 @@ impl<'a> Keygen<'a> {
     }
 
     /// An auditor's weights: a hash of everything that the check of all signatures reads.
-    fn audit_seed(&self, dealt: &Dealt, candidates: &[Vec<(&Message, Partials)>]) -> Digest {
+    fn audit_seed(&self, dealt: &Dealt, candidates: &[Vec<Candidate<'_>>]) -> Digest {
         let mut hasher = Hasher::new(Tag::AUDIT_SIGNATURES).bytes(dealt.transcript.as_bytes());
         for (message, _) in candidates.iter().filter_map(|valid| valid.first()) {
             hasher.add(message.message.as_bytes());
         }
         hasher.finish()
+    }
+}
+
+/// A confirm over our deals and transcript, with its partial signatures.
+type Candidate<'a> = (&'a Message, &'a Partials);
+
+impl ReadConfirm<'_> {
+    /// What it says, and its partial signatures, not verified yet.
+    fn facts(&self) -> Option<(&ConfirmFacts, &Partials)> {
+        let facts = self.confirm.as_ref().as_ref().ok()?;
+        Some((facts, facts.partials.as_ref().ok()?))
     }
 }

@@ -4,25 +4,27 @@
 //! outcome. It holds one deal at a time; what it keeps are running sums.
 
 mod confirms;
+pub mod memo;
 pub mod operator;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
 use crate::ceremony::evidence::{Collision, Fault, FaultKind};
+use crate::ceremony::flow::keygen::memo::{Confirm, Memo, Verdict};
 use crate::ceremony::outcome::Outcome;
 use crate::ceremony::plan::Plan;
 use crate::ceremony::step::{MessageRef, SessionError};
 use crate::ceremony::{Messages, Observer, Stage, observed};
 use crate::crypto::sharing::Sharing;
-use crate::hash::Digest;
+use crate::hash::{Digest, Hasher, Tag};
 use crate::json::{self, Hex};
-use crate::protocol::Params;
 use crate::protocol::complaint::{self, ComplaintPayload, FalseComplaint, Judgement};
-use crate::protocol::confirm::{ConfirmPayload, Partials, SeenDeal};
+use crate::protocol::confirm::{ConfirmPayload, SeenDeal};
 use crate::protocol::deal::{self, Aggregate, CheckedDeal, DealFault, DealPayload};
+use crate::protocol::{Params, ProtocolError};
 use crate::wire::board::{Board, Entry};
 use crate::wire::envelope::{Envelope, Kind, Place};
 use crate::wire::roster::Index;
@@ -39,34 +41,12 @@ pub struct Keygen<'a> {
     pub params: &'a Params,
     /// The board.
     pub board: &'a Board<MessageRef>,
-    /// Confirms that were verified before.
-    pub verified: &'a Verified,
+    /// What was found out before.
+    pub memo: &'a Memo,
     /// The messages' bytes.
     pub messages: &'a dyn Messages,
     /// Who watches.
     pub observer: &'a dyn Observer,
-}
-
-/// The confirms whose partial signatures were verified while others were awaited, by transcript and
-/// message hash, which together name every byte of the check. Spares a session to do it again each
-/// time it is asked; what completes a ceremony is verified as a whole all the same.
-#[derive(Debug, Default)]
-pub struct Verified(Mutex<BTreeSet<(Digest, Digest)>>);
-
-impl Verified {
-    fn has(&self, transcript: Digest, message: Digest) -> bool {
-        self.lock().contains(&(transcript, message))
-    }
-
-    fn add(&self, transcript: Digest, messages: impl Iterator<Item = Digest>) {
-        self.lock()
-            .extend(messages.map(|message| (transcript, message)));
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeSet<(Digest, Digest)>> {
-        // Whoever panicked while holding it left a set of true statements.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// What all n deals together lead to.
@@ -80,17 +60,12 @@ pub struct Dealt {
     pub seen: Vec<SeenDeal>,
 }
 
-/// A confirm, read as far as that goes without the deals that it names.
+/// A confirm that is one, as far as that shows without the deals that it names.
 #[derive(Debug)]
 pub struct ReadConfirm<'a> {
     /// The message.
     pub message: &'a Message,
-    /// The transcript that it confirms.
-    pub transcript: Digest,
-    /// The payload hashes of the deals that it shows, each signed by its dealer.
-    pub deals: Vec<Digest>,
-    /// Its partial signatures, not verified yet.
-    pub partials: Partials,
+    confirm: Arc<Confirm>,
 }
 
 /// What is wrong on a board.
@@ -178,12 +153,11 @@ impl<'a> Keygen<'a> {
     pub fn equivocations(&self) -> Result<Vec<Fault>, SessionError> {
         let mut faults = Vec::new();
         for equivocation in self.board.equivocations() {
-            let mut said: Vec<(Option<ConfirmPayload>, &Message)> = Vec::new();
+            let mut said: Vec<(Option<Digest>, &Message)> = Vec::new();
             for entry in equivocation.entries {
                 let says = self.unsigned_confirm(entry)?;
-                let known = |(other, _): &(Option<ConfirmPayload>, &Message)| {
-                    says.is_some() && *other == says
-                };
+                let known =
+                    |(other, _): &(Option<Digest>, &Message)| says.is_some() && *other == says;
                 if !said.iter().any(known) {
                     said.push((says, entry));
                 }
@@ -199,18 +173,22 @@ impl<'a> Keygen<'a> {
         Ok(faults)
     }
 
-    /// What a confirm says, without the signatures that it shows; nothing for other messages.
-    fn unsigned_confirm(&self, message: &Message) -> Result<Option<ConfirmPayload>, SessionError> {
+    /// The hash of what a confirm says, without the signatures that it shows; nothing for other
+    /// messages.
+    fn unsigned_confirm(&self, message: &Message) -> Result<Option<Digest>, SessionError> {
         if message.kind != Kind::Confirm {
             return Ok(None);
         }
-        let payload = self.payload::<ConfirmPayload>(message)?.ok();
-        Ok(payload.map(|mut payload| {
+        self.memo.unsigned(message.message, || {
+            let Ok(mut payload) = self.payload::<ConfirmPayload>(message)? else {
+                return Ok(None);
+            };
             for seen in &mut payload.deals {
                 seen.signature = Hex([0; 64]);
             }
-            payload
-        }))
+            let hasher = Hasher::new(Tag::PAYLOAD).bytes(&json::canonical(&payload)?);
+            Ok(Some(hasher.finish()))
+        })
     }
 
     /// Checks every deal that is there on its own, and whether two dealers' deals share a key.
@@ -218,38 +196,21 @@ impl<'a> Keygen<'a> {
         let mut wrong = Wrong::default();
         let mut keys = BTreeMap::new();
         for message in self.indices().flat_map(|index| self.board.deals(index)) {
-            match self.check_deal(message)? {
-                Ok(checked) => wrong
-                    .collisions
-                    .extend(self.collision(&mut keys, &checked, message)),
-                Err(fault) => wrong.add(deal_fault(message, fault)),
+            let found = self.memo.deal(message.message, || {
+                let unique =
+                    |checked: CheckedDeal| checked.unique_keys(self.params.threshold).collect();
+                Ok::<_, SessionError>(self.check_deal(message)?.map(unique))
+            })?;
+            match found.as_ref() {
+                Ok(unique) => {
+                    wrong
+                        .collisions
+                        .extend(collision(&mut keys, unique.iter().copied(), message))
+                }
+                Err(fault) => wrong.add(deal_fault(message, fault.clone())),
             }
         }
         Ok(wrong)
-    }
-
-    /// Says whether a deal has a key that an earlier deal of another dealer has too.
-    fn collision<'m>(
-        &self,
-        keys: &mut BTreeMap<[u8; 48], &'m Message>,
-        checked: &CheckedDeal,
-        message: &'m Message,
-    ) -> Option<Collision> {
-        let mut found = None;
-        for key in checked.unique_keys(self.params.threshold) {
-            let other = *keys.entry(key).or_insert(message);
-            if other.sender != message.sender {
-                found = found.or(Some(other));
-            }
-        }
-        found.map(|other| Collision {
-            dealers: vec![other.sender, message.sender],
-            what: format!(
-                "the deals of operators {} and {} share a key",
-                other.sender, message.sender
-            ),
-            proof: vec![other.id.id.clone(), message.id.id.clone()],
-        })
     }
 
     /// Checks n deals, in roster order, and sums them up; `sink` sees each that is valid.
@@ -261,21 +222,25 @@ impl<'a> Keygen<'a> {
         let mut wrong = Wrong::default();
         let mut sums = Aggregate::new(self.params);
         let mut keys = BTreeMap::new();
-        for (position, message) in deals.iter().enumerate() {
-            let checked = match self.check_deal(message)? {
-                Ok(checked) => checked,
-                Err(fault) => {
-                    wrong.add(deal_fault(message, fault));
-                    continue;
-                }
-            };
-            wrong
-                .collisions
-                .extend(self.collision(&mut keys, &checked, message));
-            observed(self.observer, Stage::Receive, || sums.add(&checked));
-            sink(&checked, message)?;
-            self.observer
-                .progress(Stage::Receive, position.saturating_add(1), deals.len());
+        let mut seen = 0usize;
+        for group in deals.chunks(deal::together(self.params)) {
+            for (message, verdict) in group.iter().zip(self.check_deals(group)?) {
+                seen = seen.saturating_add(1);
+                let checked = match verdict {
+                    Ok(checked) => checked,
+                    Err(fault) => {
+                        wrong.add(deal_fault(message, fault));
+                        continue;
+                    }
+                };
+                let unique = checked.unique_keys(self.params.threshold);
+                wrong
+                    .collisions
+                    .extend(collision(&mut keys, unique, message));
+                observed(self.observer, Stage::Receive, || sums.add(&checked));
+                sink(&checked, message)?;
+                self.observer.progress(Stage::Receive, seen, deals.len());
+            }
         }
         if !wrong.is_empty() {
             return Ok(Err(wrong));
@@ -316,58 +281,63 @@ impl<'a> Keygen<'a> {
     /// is missing: nobody is blamed by those.
     pub fn complaints(&self) -> Result<Complaints, SessionError> {
         let (mut faults, mut open) = (Vec::new(), Vec::new());
+        let mut accused: BTreeMap<Digest, (&Message, Vec<&Message>)> = BTreeMap::new();
+        let mut answered = Vec::new();
         for message in self.board.complaints() {
-            let Place::Complaint {
-                against,
-                deal: hash,
-            } = message.place
-            else {
+            let Place::Complaint { against, deal } = message.place else {
                 continue;
             };
             // A complaint against oneself says nothing about anybody else.
             if against == message.sender {
                 continue;
             }
-            let Some(dealt) = self
-                .board
-                .deals(against)
-                .find(|entry| entry.message == hash)
-            else {
+            let mut deals = self.board.deals(against);
+            let Some(dealt) = deals.find(|entry| entry.message == deal) else {
                 open.push((message.sender, against));
                 continue;
             };
-            let proof = vec![dealt.id.id.clone(), message.id.id.clone()];
-            let checked = match self.check_deal(dealt)? {
-                Ok(checked) => checked,
-                Err(fault) => {
-                    faults.push(deal_fault(dealt, fault));
-                    continue;
-                }
+            answered.push((message, dealt));
+            if self.memo.verdict(message.message).is_none() {
+                let (_, complaints) = accused.entry(deal).or_insert((dealt, Vec::new()));
+                complaints.push(message);
+            }
+        }
+        // One deal is checked once, however many complain about it.
+        let mut verdicts: BTreeMap<Digest, Arc<Verdict>> = BTreeMap::new();
+        for (dealt, complaints) in accused.values() {
+            let checked = self.check_deal(dealt)?;
+            for message in complaints {
+                let verdict = match &checked {
+                    Err(fault) => Verdict::Deal(fault.clone()),
+                    Ok(checked) => Verdict::Judged(self.judge(message, dealt, checked)?),
+                };
+                let hash = message.message;
+                verdicts.insert(hash, self.memo.judged(hash, verdict));
+            }
+        }
+        for (message, dealt) in answered {
+            let new = verdicts.remove(&message.message);
+            let Some(verdict) = new.or_else(|| self.memo.verdict(message.message)) else {
+                continue;
             };
-            let judgement = match self.payload::<ComplaintPayload>(message)? {
-                Err(reason) => Judgement::Complainer(FalseComplaint::Malformed(reason)),
-                Ok(payload) => {
-                    let complainer = self.position(message.sender)?;
-                    complaint::judge(self.params, complainer, &checked, &hash, &payload)?
-                }
-            };
-            faults.push(match judgement {
-                Judgement::Dealer { validators } => Fault {
-                    accused: against,
-                    kind: FaultKind::WrongShares {
-                        complainer: message.sender,
-                        positions: validators,
-                    },
-                    proof,
-                },
-                Judgement::Complainer(reason) => Fault {
-                    accused: message.sender,
-                    kind: FaultKind::FalseComplaint { against, reason },
-                    proof,
-                },
-            });
+            faults.push(verdict_fault(message, dealt, &verdict));
         }
         Ok((faults, open))
+    }
+
+    fn judge(
+        &self,
+        complaint: &Message,
+        dealt: &Message,
+        checked: &CheckedDeal,
+    ) -> Result<Judgement, SessionError> {
+        Ok(match self.payload::<ComplaintPayload>(complaint)? {
+            Err(reason) => Judgement::Complainer(FalseComplaint::Malformed(reason)),
+            Ok(payload) => {
+                let complainer = self.position(complaint.sender)?;
+                complaint::judge(self.params, complainer, checked, &dealt.message, &payload)?
+            }
+        })
     }
 
     /// Checks one deal publicly.
@@ -384,6 +354,40 @@ impl<'a> Keygen<'a> {
         })
     }
 
+    /// [`Self::check_deal`] for several, which share work.
+    fn check_deals(
+        &self,
+        messages: &[&Message],
+    ) -> Result<Vec<Result<CheckedDeal, DealFault>>, SessionError> {
+        let mut payloads = Vec::with_capacity(messages.len());
+        for message in messages {
+            let dealer = self.position(message.sender)?;
+            payloads.push(match self.memo.deal_fault(message.message) {
+                Some(fault) => Err(fault),
+                None => self
+                    .payload::<DealPayload>(message)?
+                    .map(|payload| (dealer, payload))
+                    .map_err(DealFault::Malformed),
+            });
+        }
+        let read: Vec<(usize, &DealPayload)> = payloads
+            .iter()
+            .flatten()
+            .map(|(dealer, payload)| (*dealer, payload))
+            .collect();
+        let mut verdicts = observed(self.observer, Stage::Receive, || {
+            deal::check_many(self.params, &read)
+        })
+        .into_iter();
+        payloads
+            .iter()
+            .map(|payload| match payload {
+                Err(fault) => Ok(Err(fault.clone())),
+                Ok(_) => verdicts.next().ok_or(ProtocolError::Count.into()),
+            })
+            .collect()
+    }
+
     /// Reads a message's payload as its kind's type; what its sender signed and is no such payload
     /// is the sender's fault, said in the inner error.
     pub fn payload<T: DeserializeOwned>(
@@ -391,13 +395,13 @@ impl<'a> Keygen<'a> {
         message: &Message,
     ) -> Result<Result<T, String>, SessionError> {
         let bytes = self.messages.load(&message.id.id)?;
-        let authenticated = Envelope::parse(&bytes)
+        let authenticated = Envelope::take(bytes)
             .and_then(|envelope| envelope.authenticate(self.plan.cid(), self.plan.roster()))
             .map_err(|_| SessionError::Changed(message.id.id.clone()))?;
         if authenticated.message_hash() != message.message {
             return Err(SessionError::Changed(message.id.id.clone()));
         }
-        Ok(json::decode(authenticated.payload()).map_err(|error| error.to_string()))
+        Ok(authenticated.decode().map_err(|error| error.to_string()))
     }
 
     fn position(&self, index: Index) -> Result<usize, SessionError> {
@@ -405,6 +409,52 @@ impl<'a> Keygen<'a> {
             .roster()
             .position(index)
             .ok_or(SessionError::NotAnOperator)
+    }
+}
+
+/// Says whether a deal has a key that an earlier deal of another dealer has too.
+fn collision<'m>(
+    keys: &mut BTreeMap<[u8; 48], &'m Message>,
+    unique: impl Iterator<Item = [u8; 48]>,
+    message: &'m Message,
+) -> Option<Collision> {
+    let mut found = None;
+    for key in unique {
+        let other = *keys.entry(key).or_insert(message);
+        if other.sender != message.sender {
+            found = found.or(Some(other));
+        }
+    }
+    found.map(|other| Collision {
+        dealers: vec![other.sender, message.sender],
+        what: format!(
+            "the deals of operators {} and {} share a key",
+            other.sender, message.sender
+        ),
+        proof: vec![other.id.id.clone(), message.id.id.clone()],
+    })
+}
+
+fn verdict_fault(complaint: &Message, dealt: &Message, verdict: &Verdict) -> Fault {
+    let proof = vec![dealt.id.id.clone(), complaint.id.id.clone()];
+    match verdict {
+        Verdict::Deal(fault) => deal_fault(dealt, fault.clone()),
+        Verdict::Judged(Judgement::Dealer { validators }) => Fault {
+            accused: dealt.sender,
+            kind: FaultKind::WrongShares {
+                complainer: complaint.sender,
+                positions: validators.clone(),
+            },
+            proof,
+        },
+        Verdict::Judged(Judgement::Complainer(reason)) => Fault {
+            accused: complaint.sender,
+            kind: FaultKind::FalseComplaint {
+                against: dealt.sender,
+                reason: reason.clone(),
+            },
+            proof,
+        },
     }
 }
 

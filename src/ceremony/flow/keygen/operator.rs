@@ -5,14 +5,14 @@
 //! against the ceremony; shares are stored before the confirm that speaks of them; and whoever has
 //! confirmed keeps its shares, whatever happens.
 
+use serde::Serialize;
+
 use crate::ceremony::flow::keygen::{Dealt, Finalised, Keygen, Message, Wrong};
 use crate::ceremony::shares::OwnShares;
 use crate::ceremony::step::{Me, Memory, SessionError, Step, Stop};
 use crate::ceremony::{Stage, observed};
 use crate::crypto::feldman;
 use crate::crypto::scalar::Scalar;
-use crate::json;
-use crate::protocol::confirm::ConfirmPayload;
 use crate::protocol::{complaint, confirm, deal};
 use crate::secret::Seed;
 use crate::wire::card::encryption_secret;
@@ -104,7 +104,7 @@ impl<'a> Operator<'a> {
                 return Err(SessionError::Conflict { kind: message.kind });
             }
             let bytes = self.keygen.messages.load(&message.id.id)?;
-            return Ok(Some(Step::Send(vec![Envelope::parse(&bytes)?])));
+            return Ok(Some(Step::Send(vec![Envelope::take(bytes)?])));
         }
         Ok(None)
     }
@@ -132,7 +132,7 @@ impl<'a> Operator<'a> {
             .any(|entry| entry.kind == Kind::Complain);
         if keygen.board.deals(self.index).next().is_none() {
             return match &self.me.secret {
-                _ if !stop.is_empty() => Ok(Step::Stop(stop)),
+                _ if !stop.is_empty() => self.stop(stop),
                 Some(secret) => Ok(Step::Send(vec![self.make_deal(secret)?])),
                 None => Err(SessionError::SpentCard),
             };
@@ -141,6 +141,7 @@ impl<'a> Operator<'a> {
             let wrong = keygen.check_deals_alone()?;
             stop.add_faults(wrong.faults);
             stop.collisions = wrong.collisions;
+            stop.add_faults(keygen.read_confirms()?.1);
             return Ok(stop.or_wait(keygen.missing_deals(), Vec::new()));
         };
         if let Some(own) = stored {
@@ -154,29 +155,44 @@ impl<'a> Operator<'a> {
             };
         }
         if silent {
-            return Ok(Step::Stop(stop));
+            return self.stop(stop);
         }
         let secret = self.me.secret.as_ref().ok_or(SessionError::SpentCard)?;
         let own = match self.receive(&deals, secret)? {
             Ok(own) => own,
-            Err(wrong) => {
-                stop.add_faults(wrong.faults);
-                stop.collisions = wrong.collisions;
-                return Ok(Step::Stop(stop));
-            }
+            Err(_) => return self.stop(stop),
         };
         if !self.shares_hold(&own) {
             let complaints = self.complain(&deals, secret)?;
-            return Ok(if complaints.is_empty() {
-                Step::Stop(stop)
+            return if complaints.is_empty() {
+                self.stop(stop)
             } else {
-                Step::Send(complaints)
-            });
+                Ok(Step::Send(complaints))
+            };
         }
         if !stop.is_empty() || complained {
-            return Ok(Step::Stop(stop));
+            return self.stop(stop);
         }
         Ok(Step::StoreShares(Box::new(own)))
+    }
+
+    /// Stops, and names everybody whom the board proves wrong: an outsider with the same board would.
+    fn stop(&self, mut stop: Stop) -> Result<Step, SessionError> {
+        let keygen = &self.keygen;
+        let wrong = match keygen.only_deals() {
+            None => keygen.check_deals_alone()?,
+            Some(deals) => match keygen.read_deals(&deals, &mut |_, _| Ok(()))? {
+                Err(wrong) => wrong,
+                Ok(dealt) => {
+                    stop.add_faults(keygen.finalise(&dealt, Some(self.seed))?.1);
+                    return Ok(Step::Stop(stop));
+                }
+            },
+        };
+        stop.add_faults(wrong.faults);
+        stop.collisions = wrong.collisions;
+        stop.add_faults(keygen.read_confirms()?.1);
+        Ok(Step::Stop(stop))
     }
 
     /// Our confirm is on the board and our shares are not in the vault: a home was restored. They
@@ -185,22 +201,20 @@ impl<'a> Operator<'a> {
         let conflict = || SessionError::Conflict {
             kind: Kind::Confirm,
         };
-        let payload = self
-            .keygen
-            .payload::<ConfirmPayload>(confirm)?
-            .map_err(|_| conflict())?;
+        let confirm = self.keygen.confirm(confirm)?;
+        let facts = confirm.as_ref().as_ref().map_err(|_| conflict())?;
         let roster = self.keygen.plan.roster();
-        if payload.deals.len() != roster.len() {
+        if facts.deals.len() != roster.len() {
             return Err(conflict());
         }
         let mut deals = Vec::new();
         let mut missing = Vec::new();
-        for (operator, seen) in roster.iter().zip(&payload.deals) {
+        for (operator, payload) in roster.iter().zip(&facts.deals) {
             match self
                 .keygen
                 .board
                 .deals(operator.index)
-                .find(|deal| deal.payload == seen.payload)
+                .find(|deal| deal.payload == *payload)
             {
                 Some(deal) => deals.push(deal),
                 None => missing.push(operator.index),
@@ -214,7 +228,7 @@ impl<'a> Operator<'a> {
         }
         let secret = self.me.secret.as_ref().ok_or(SessionError::SpentCard)?;
         match self.receive(&deals, secret)? {
-            Ok(own) if own.transcript == payload.transcript && self.shares_hold(&own) => {
+            Ok(own) if own.transcript == facts.transcript && self.shares_hold(&own) => {
                 Ok(Step::StoreShares(Box::new(own)))
             }
             _ => Err(conflict()),
@@ -232,6 +246,9 @@ impl<'a> Operator<'a> {
         stop.add_faults(self.keygen.equivocations()?);
         let (complaints, _) = self.keygen.complaints()?;
         stop.add_faults(complaints);
+        if self.keygen.only_deals().is_none() {
+            stop.add_faults(self.keygen.check_deals_alone()?.faults);
+        }
         let missing = match result {
             Finalised::Complete(outcome) => {
                 let faults = stop.faults;
@@ -247,11 +264,12 @@ impl<'a> Operator<'a> {
     fn says_the_same(&self, message: &Message, own: &OwnShares) -> Result<bool, SessionError> {
         Ok(self
             .keygen
-            .payload::<ConfirmPayload>(message)?
-            .is_ok_and(|payload| {
-                let deals = payload.deals.iter().map(|seen| seen.payload);
-                payload.transcript == own.transcript
-                    && deals.eq(own.deals.iter().map(|seen| seen.payload))
+            .confirm(message)?
+            .as_ref()
+            .as_ref()
+            .is_ok_and(|facts| {
+                let ours = own.deals.iter().map(|seen| seen.payload);
+                facts.transcript == own.transcript && ours.eq(facts.deals.iter().copied())
             }))
     }
 
@@ -259,7 +277,7 @@ impl<'a> Operator<'a> {
         let payload = observed(self.keygen.observer, Stage::Deal, || {
             deal::make(self.keygen.params, self.position, secret)
         })?;
-        self.sign(Kind::Deal, Place::Deal, json::to_value(&payload)?)
+        self.sign(Kind::Deal, Place::Deal, &payload)
     }
 
     fn make_confirm(&self, own: &OwnShares) -> Result<Envelope, SessionError> {
@@ -267,14 +285,19 @@ impl<'a> Operator<'a> {
             confirm::sign(&own.shares, &self.keygen.plan.messages(&own.sharing))
         })?;
         let payload = confirm::make(own.transcript, own.deals.clone(), &partials);
-        self.sign(Kind::Confirm, Place::Confirm, json::to_value(&payload)?)
+        let envelope = self.sign(Kind::Confirm, Place::Confirm, &payload)?;
+        // Made from shares that were checked: verified with all others at the end, not before.
+        let message = envelope.header().hash();
+        let made = std::iter::once(message);
+        self.keygen.memo.verified(own.transcript, made);
+        Ok(envelope)
     }
 
     fn sign(
         &self,
         kind: Kind,
         place: Place,
-        payload: serde_json::Value,
+        payload: &impl Serialize,
     ) -> Result<Envelope, SessionError> {
         Ok(Envelope::sign(
             &self.me.identity,
@@ -360,7 +383,7 @@ impl<'a> Operator<'a> {
                 &checked,
                 &message.message,
             )?;
-            let envelope = self.sign(Kind::Complain, place, json::to_value(&payload)?)?;
+            let envelope = self.sign(Kind::Complain, place, &payload)?;
             // What was stored was sent, even if the board had no place for it.
             if !self.memory.own.contains(&envelope.header().hash()) {
                 envelopes.push(envelope);

@@ -384,4 +384,20 @@ pub(super) mod tests {
             ]
         );
     }
+
+    /// A relay key that is another's: nothing in a card proves it, so only the roster can tell.
+    #[test]
+    fn a_copied_relay_key_is_found() {
+        let (alice, bob) = (card(1, "Alice"), card(2, "Bob"));
+        let mut value = bob.value().clone();
+        value["relay_key"] = alice.value()["relay_key"].clone();
+        let mut signed = value.clone();
+        signed.as_object_mut().unwrap().remove("signature");
+        let signed = crate::json::canonical_value(&signed).unwrap();
+        let signature = identity(2).sign(crate::hash::Tag::CARD_SIGNATURE, &signed);
+        value["signature"] = signature.to_string().into();
+        let copied = VerifiedCard::from_value(&value).unwrap();
+        let errors = Roster::new(vec![(index(1), alice), (index(2), copied)]).unwrap_err();
+        assert_eq!(what(&errors), [Distinct::RelayKey]);
+    }
 }

@@ -300,6 +300,31 @@ fn two_deals_of_one_dealer_are_equivocation() {
     assert_eq!(words(&room.stopped(1).faults), [(4, "equivocation")]);
 }
 
+/// Whichever of its two deals comes late, and however their hashes sort: what all confirmed stands.
+#[test]
+fn a_second_deal_after_the_end_takes_nothing_back() {
+    for first in [true, false] {
+        let mut room = Room::new();
+        for who in 0..3 {
+            room.say_deal(who, &room.deal(who));
+        }
+        let mut deals = [room.deal(3), room.other_deal(3)];
+        if !first {
+            deals.reverse();
+        }
+        room.say_deal(3, &deals[0]);
+        let confirms: Vec<_> = (0..4).map(|who| room.confirm(&room.stored(who))).collect();
+        for (who, payload) in confirms.iter().enumerate() {
+            room.say_confirm(who, payload);
+        }
+        let before = room.examine().outcome.unwrap();
+        room.say_deal(3, &deals[1]);
+        let examined = room.examine();
+        assert_eq!(examined.outcome, Some(before));
+        assert_eq!(words(&examined.faults), [(4, "equivocation")]);
+    }
+}
+
 #[test]
 fn deals_that_share_a_key_end_the_ceremony_and_blame_nobody() {
     let changes: [fn(&Dealing, &mut Dealing); 2] = [

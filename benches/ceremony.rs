@@ -1,67 +1,62 @@
-//! What one operator of four computes in a ceremony, by the number of validators.
-//!
-//! `deal` once; `check_deal` and `open_and_check_shares` once for each dealer; `sign` once;
-//! `finalise` once, over the partial signatures of all operators.
+//! How long the mathematics takes: primitives, the stages of a ceremony, keystores, and all that one
+//! operator computes in whole ceremonies of many sizes. docs/performance.md says how to run it.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    reason = "a benchmark may fail"
+    clippy::arithmetic_side_effects,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::missing_docs_in_private_items,
+    reason = "a benchmark may fail, count, read the clock and print"
 )]
 
 #[path = "../tests/it/harness/maths.rs"]
 mod maths;
 
-use std::hint::black_box;
-use std::time::Duration;
+mod keystores;
+mod primitives;
+mod stages;
+mod whole;
 
-use conclave::protocol::{confirm, deal};
-use criterion::{BenchmarkId, Criterion, Throughput};
+use conclave::hash::Digest;
+use conclave::json::Hex;
+use conclave::protocol::confirm::SeenDeal;
+use criterion::Criterion;
 
 use crate::maths::Table;
 
-fn main() {
-    let mut criterion = Criterion::default().configure_from_args();
-    for validators in [1, 100, 1000] {
-        ceremony(&mut criterion, validators);
-    }
-    criterion.final_summary();
+/// A ceremony with one message for each validator: a deposit.
+fn deposits(indices: &[u64], threshold: usize, validators: usize) -> Table {
+    let mut table = Table::new(indices, threshold, validators);
+    table
+        .messages
+        .iter_mut()
+        .for_each(|roots| roots.truncate(1));
+    table
 }
 
-fn ceremony(criterion: &mut Criterion, validators: usize) {
-    let table = Table::new(&[1, 2, 3, 4], 3, validators);
-    let payloads = table.deals();
-    let deals = table.check(&payloads);
-    let sharing = table.sharing(&deals);
-    let shares = table.receive(0, &deals);
-    let partials = table.partials(&deals);
-
-    let mut measure = |step: &str, run: &mut dyn FnMut()| {
-        let mut group = criterion.benchmark_group(step);
-        group.throughput(Throughput::Elements(validators.try_into().unwrap()));
-        if validators > 1 {
-            group
-                .sample_size(10)
-                .warm_up_time(Duration::from_millis(500));
-        }
-        group.bench_function(BenchmarkId::new("4,3", validators), |bencher| {
-            bencher.iter(&mut *run);
-        });
-        group.finish();
+/// Deals as a confirm shows them; only their number counts here.
+fn seen(operators: usize) -> Vec<SeenDeal> {
+    let seen = SeenDeal {
+        payload: Digest::from_bytes([0x5d; 32]),
+        signature: Hex([0; 64]),
     };
-    measure("deal", &mut || {
-        black_box(deal::make(&table.params, 0, &table.secrets[0])).unwrap();
-    });
-    measure("check_deal", &mut || {
-        black_box(deal::check(&table.params, 0, &payloads[0])).unwrap();
-    });
-    measure("open_and_check_shares", &mut || {
-        black_box(table.receive(0, &deals[..1]));
-    });
-    measure("sign", &mut || {
-        black_box(confirm::sign(&shares, &table.messages)).unwrap();
-    });
-    measure("finalise", &mut || {
-        let result = confirm::finalise(&sharing, &table.messages, &partials, &[5; 32]);
-        black_box(result).unwrap().unwrap();
-    });
+    vec![seen; operators]
+}
+
+fn main() {
+    // Whole ceremonies are timed once each, beside Criterion, which would sample them.
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments.iter().any(|argument| argument == "whole") {
+        whole::run(&arguments);
+        return;
+    }
+    let mut criterion = Criterion::default().configure_from_args();
+    primitives::run(&mut criterion);
+    stages::run(&mut criterion);
+    keystores::run(&mut criterion);
+    criterion.final_summary();
+    if arguments.iter().all(|argument| argument.starts_with("--")) {
+        whole::run(&["whole".to_owned()]);
+    }
 }

@@ -164,10 +164,10 @@ impl<C: Clock> Lines<C> {
     /// The line that is due; the end of a stage is told if its middle was.
     fn next(&mut self, view: &View<'_>) -> Option<String> {
         let now = self.clock.elapsed();
-        let ends = view.done >= view.total && self.told.as_deref() == Some(view.of);
-        let open = view.done < view.total || view.total == 0;
-        let due = open && now.saturating_sub(self.last) >= self.between;
-        if !(due || ends && view.total > 0) {
+        let over = view.total > 0 && view.done >= view.total;
+        let due = !over && now.saturating_sub(self.last) >= self.between;
+        let ends = over && self.told.as_deref() == Some(view.of);
+        if !due && !ends {
             return None;
         }
         self.last = now;

@@ -67,7 +67,7 @@ macro_rules! group {
 
             /// Reads a compressed point and makes every check.
             pub fn from_bytes(bytes: &[u8; $bytes]) -> Result<Self, PointError> {
-                let point = Self::on_curve(bytes)?;
+                let point = Self::decode(bytes)?;
                 // SAFETY: `point` is a live value on the curve.
                 if unsafe { !blst::$in_group(&raw const point) } {
                     return Err(PointError::NotInSubgroup);
@@ -77,7 +77,7 @@ macro_rules! group {
 
             /// Reads a compressed point that is on the curve and not infinity; the subgroup is not
             /// asked for yet.
-            fn on_curve(bytes: &[u8; $bytes]) -> Result<$affine, PointError> {
+            fn decode(bytes: &[u8; $bytes]) -> Result<$affine, PointError> {
                 let mut point = $affine::default();
                 // SAFETY: `bytes` has the length that blst reads; `point` is a live value.
                 let status = unsafe { blst::$uncompress(&raw mut point, bytes.as_ptr()) };
@@ -116,7 +116,7 @@ macro_rules! group {
                 let points: Vec<$affine> = all
                     .par_iter()
                     .with_min_len(CHUNK)
-                    .map(|bytes| Self::on_curve(bytes).ok())
+                    .map(|bytes| Self::decode(bytes).ok())
                     .collect::<Option<_>>()?;
                 let mut seed = Hasher::new(Tag::SUBGROUP_WEIGHTS);
                 all.iter().for_each(|bytes| seed.add(bytes));

@@ -244,15 +244,15 @@ struct Points {
 /// plan's: each deal is then decoded by itself, for the fault to be found in its turn.
 fn decode_together(params: &Params, deals: &[(usize, &DealPayload)]) -> Option<Vec<Points>> {
     let expected = params.validators.checked_mul(params.threshold)?;
-    let mut encoded = Vec::with_capacity(expected.checked_add(2)?.checked_mul(deals.len())?);
+    let mut all = Vec::with_capacity(expected.checked_add(2)?.checked_mul(deals.len())?);
     for (_, payload) in deals {
         if payload.commitments.iter().map(Vec::len).sum::<usize>() != expected {
             return None;
         }
-        encoded.extend([payload.ephemeral.0, payload.proof.commitment.0]);
-        encoded.extend(payload.commitments.iter().flatten().map(|point| point.0));
+        all.extend([payload.ephemeral.0, payload.proof.commitment.0]);
+        all.extend(payload.commitments.iter().flatten().map(|point| point.0));
     }
-    let mut points = G1::from_bytes_many(&encoded).ok()?.into_iter();
+    let mut points = G1::from_bytes_many(&all).ok()?.into_iter();
     deals
         .iter()
         .map(|_| {

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use conclave::courier::{Courier, folder::FolderCourier};
+use conclave::crypto::identity::IdentityKey;
 use conclave::driver::Standing;
 use conclave::store::backup::{Backup, BackupError, restored};
 use conclave::store::disk::{Disk, RealDisk};
@@ -160,7 +161,8 @@ fn restoring_killed_anywhere_and_repeated_gives_the_home() {
     let key = age::x25519::Identity::generate();
     let wrap = Wrap::Recipient(key.to_public());
     let seed = conclave::secret::Secret::new([3; 32]);
-    drop(Home::create(real(), &root, &wrap, "identity", &seed).unwrap());
+    let identity = IdentityKey::from_seed(&seed).public().to_string();
+    drop(Home::create(real(), &root, &wrap, &identity, &seed).unwrap());
     assert_eq!(kept(&root).len(), 3);
     drop(Home::open(real(), &root, &Unlock::Identity(key)).unwrap());
     assert!(matches!(

@@ -70,27 +70,42 @@ fn run(target: &Target, name: &str, bytes: &[u8]) -> Option<String> {
 /// How many findings of one target are told.
 const TOLD: usize = 3;
 
+/// How many times as many changes are tried: for who has more time and
+/// no fuzzer.
+fn patience() -> usize {
+    let times = std::env::var("CONCLAVE_FUZZ_TIMES");
+    times.map_or(1, |times| times.parse().unwrap())
+}
+
+/// The only target, if one is named.
+fn is_chosen(target: &Target) -> bool {
+    std::env::var("CONCLAVE_FUZZ_TARGET").map_or(true, |name| name == target.name)
+}
+
 fn replay(targets: impl Iterator<Item = &'static Target>) {
     let _ = SCHEMAS.set(schema::assert_valid);
+    let patience = patience();
     let mut findings = Vec::new();
-    for target in targets {
+    for target in targets.filter(|target| is_chosen(target)) {
         let corpus = corpus(target);
         assert!(!corpus.is_empty(), "{} has no corpus", target.name);
-        let before = findings.len();
+        let (before, mut inputs) = (findings.len(), 0usize);
         for (position, (name, bytes)) in corpus.iter().enumerate() {
             findings.extend(run(target, name, bytes));
             // The small ones: of a large file, the changes say little.
             let tries = if bytes.len() > 16 << 10 {
                 0
             } else {
-                target.tries
+                target.tries * patience
             };
+            inputs += 1 + tries;
             let mut random = Random::new(position as u64);
             for number in 0..tries {
                 let changed = mutate(target.shape, bytes, 64 << 10, &mut random);
                 findings.extend(run(target, &format!("change {number} of {name}"), &changed));
             }
         }
+        println!("{}: {inputs} inputs", target.name);
         findings.truncate(before + TOLD);
     }
     assert!(findings.is_empty(), "\n{}", findings.join("\n\n"));

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use conclave::crypto::identity::IdentityKey;
 use conclave::hash::Digest;
 use conclave::secret::{Passphrase, Secret, SecretBytes};
 use conclave::store::disk::{Disk, RealDisk};
@@ -27,7 +28,9 @@ fn passphrase() -> Passphrase {
 
 fn create(root: &Path) -> Home {
     let wrap = Wrap::Passphrase(passphrase(), WorkFactor::new(2).unwrap());
-    Home::create(real(), root, &wrap, "identity", &Secret::new([1; 32])).unwrap()
+    let seed = Secret::new([1; 32]);
+    let identity = IdentityKey::from_seed(&seed).public().to_string();
+    Home::create(real(), root, &wrap, &identity, &seed).unwrap()
 }
 
 fn shares() -> SecretBytes {

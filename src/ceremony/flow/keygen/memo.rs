@@ -112,12 +112,6 @@ impl Memo {
         self.recall(message, find, |findings| &mut findings.deals)
     }
 
-    /// What is wrong with a deal, if that is known.
-    pub fn deal_fault(&self, message: Digest) -> Option<DealFault> {
-        let known = self.lock().deals.get(&message).cloned()?;
-        known.as_ref().as_ref().err().cloned()
-    }
-
     /// The verdict on a complaint, if it is known.
     pub fn verdict(&self, message: Digest) -> Option<Arc<Verdict>> {
         self.lock().verdicts.get(&message).cloned()

@@ -362,13 +362,9 @@ impl<'a> Keygen<'a> {
         let mut payloads = Vec::with_capacity(messages.len());
         for message in messages {
             let dealer = self.position(message.sender)?;
-            payloads.push(match self.memo.deal_fault(message.message) {
-                Some(fault) => Err(fault),
-                None => self
-                    .payload::<DealPayload>(message)?
-                    .map(|payload| (dealer, payload))
-                    .map_err(DealFault::Malformed),
-            });
+            let payload = self.payload::<DealPayload>(message)?;
+            let payload = payload.map_err(DealFault::Malformed);
+            payloads.push(payload.map(|payload| (dealer, payload)));
         }
         let read: Vec<(usize, &DealPayload)> = payloads
             .iter()

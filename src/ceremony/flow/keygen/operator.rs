@@ -176,25 +176,6 @@ impl<'a> Operator<'a> {
         Ok(Step::StoreShares(Box::new(own)))
     }
 
-    /// Stops, and names everybody whom the board proves wrong: an outsider with the same board would.
-    fn stop(&self, mut stop: Stop) -> Result<Step, SessionError> {
-        let keygen = &self.keygen;
-        let wrong = match keygen.only_deals() {
-            None => keygen.check_deals_alone()?,
-            Some(deals) => match keygen.read_deals(&deals, &mut |_, _| Ok(()))? {
-                Err(wrong) => wrong,
-                Ok(dealt) => {
-                    stop.add_faults(keygen.finalise(&dealt, Some(self.seed))?.1);
-                    return Ok(Step::Stop(stop));
-                }
-            },
-        };
-        stop.add_faults(wrong.faults);
-        stop.collisions = wrong.collisions;
-        stop.add_faults(keygen.read_confirms()?.1);
-        Ok(Step::Stop(stop))
-    }
-
     /// Our confirm is on the board and our shares are not in the vault: a home was restored. They
     /// are opened again from the very deals that the confirm names, whatever else the board says.
     fn recover(&self, confirm: &Message) -> Result<Step, SessionError> {
@@ -233,6 +214,25 @@ impl<'a> Operator<'a> {
             }
             _ => Err(conflict()),
         }
+    }
+
+    /// Stops, and names everybody whom the board proves wrong: an outsider with the same board would.
+    fn stop(&self, mut stop: Stop) -> Result<Step, SessionError> {
+        let keygen = &self.keygen;
+        let wrong = match keygen.only_deals() {
+            None => keygen.check_deals_alone()?,
+            Some(deals) => match keygen.read_deals(&deals, &mut |_, _| Ok(()))? {
+                Err(wrong) => wrong,
+                Ok(dealt) => {
+                    stop.add_faults(keygen.finalise(&dealt, Some(self.seed))?.1);
+                    return Ok(Step::Stop(stop));
+                }
+            },
+        };
+        stop.add_faults(wrong.faults);
+        stop.collisions = wrong.collisions;
+        stop.add_faults(keygen.read_confirms()?.1);
+        Ok(Step::Stop(stop))
     }
 
     /// Our shares are stored and our confirm has left.

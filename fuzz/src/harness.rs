@@ -1,6 +1,7 @@
-//! What the targets take from the integration tests.
+//! What the targets take from the integration tests: `harness/` is a link to theirs.
 
-#[path = "../../tests/it/harness/ceremony.rs"]
 pub(crate) mod ceremony;
-#[path = "../../tests/it/harness/forgery.rs"]
+pub(crate) mod faultplan;
+pub(crate) mod faults;
 pub(crate) mod forgery;
+pub(crate) mod homes;

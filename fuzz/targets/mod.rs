@@ -10,6 +10,7 @@ use std::sync::OnceLock;
 use serde_json::Value;
 
 pub(crate) mod boards;
+mod faults;
 mod foreign;
 pub(crate) mod memory;
 pub(crate) mod mutate;
@@ -62,6 +63,7 @@ pub(crate) const ALL: &[Target] = &[
     target("deposit", foreign::deposit, Shape::Json, 15),
     target("envelope", public::envelope, Shape::Json, 15),
     target("evidence", public::evidence, Shape::Json, 6),
+    target("faults", faults::play, Shape::Bytes, 0),
     target("folder", stores::folder, Shape::Json, 10),
     target("home", stores::home, Shape::Json, 30),
     target("identity", foreign::identity, Shape::Text, 50),

@@ -197,10 +197,9 @@ impl<'a> Seat<'a> {
             damaged: Vec::new(),
             _lock: lock,
         };
-        let mut full = Vec::new();
         for file in seat.messages.0.messages()? {
             if let Some(reason) = seat.reload(&file.name)? {
-                full.push((file.name, reason));
+                seat.damaged.push(format!("{}: {reason}", file.name));
             }
         }
         for file in vault.own(plan.cid())? {
@@ -212,16 +211,11 @@ impl<'a> Seat<'a> {
                 seat.keep_own(&envelope)?;
             }
         }
-        // What had no place may count by what was read after it.
-        for (name, _) in full {
-            if let Some(reason) = seat.reload(&name)? {
-                seat.damaged.push(format!("{name}: {reason}"));
-            }
-        }
         Ok(seat)
     }
 
-    /// Places a stored message, or says why it has no place.
+    /// Places a stored message, or says why it is none. It was let in when it was stored: which of many
+    /// has room must not go by their names.
     fn reload(&mut self, name: &str) -> Result<Option<String>, SeatError> {
         let bytes = self.messages.0.read(name)?;
         let content = ContentHash::of(&bytes);
@@ -229,12 +223,10 @@ impl<'a> Seat<'a> {
             Ok(message) => message,
             Err(reason) => return Ok(Some(reason)),
         };
-        Ok(
-            match self.place(&message, |_| Ok((name.to_owned(), content)))? {
-                Registered::Noise(reason) => Some(reason),
-                Registered::New | Registered::Known => None,
-            },
-        )
+        if self.session.place_beyond(&message, name) == Registered::New {
+            self.contents.insert(name.to_owned(), content);
+        }
+        Ok(None)
     }
 
     /// The session.

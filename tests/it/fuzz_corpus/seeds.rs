@@ -193,6 +193,9 @@ pub(super) fn all() -> Vec<Seed> {
         ),
     );
     add("deposit", "two", &deposits());
+    add("faults", "none", &[]);
+    let some: Vec<u8> = (0..=u8::MAX).step_by(5).collect();
+    add("faults", "some", &some);
     seeds
 }
 

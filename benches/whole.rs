@@ -58,7 +58,7 @@ pub(crate) fn run(arguments: &[String]) {
         &chosen[..]
     };
     println!(
-        "|   n |  t |      m |    total s | peak MB | {} |",
+        "|   n |  t |      m |    total s | cpu s / 2 | peak MB | {} |",
         STAGES.join(" | ")
     );
     for (n, t, m) in sizes {

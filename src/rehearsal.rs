@@ -28,7 +28,7 @@ use crate::crypto::identity::IdentityKey;
 use crate::crypto::point::G2;
 use crate::crypto::scalar::Scalar;
 use crate::driver::DriverError;
-use crate::ethereum::keystore::{KdfChoice, Keystore, KeystoreError};
+use crate::ethereum::keystore::{Capacity, CapacityError, KdfChoice, Keystore, KeystoreError};
 use crate::json::{JsonError, Text};
 use crate::secret::{Passphrase, PassphraseError};
 use crate::store::disk::{Access, Disk, DiskError};
@@ -55,7 +55,7 @@ const SIGNED_AGAIN: usize = 500;
 const MAX_TURNS: usize = 4;
 
 /// What to rehearse, beyond the plan.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct Options {
     /// Another number of operators; the threshold is then two thirds of it, rounded up.
     pub operators: Option<usize>,
@@ -63,6 +63,8 @@ pub struct Options {
     pub validators: Option<usize>,
     /// The keystores' KDF; without one, no keystores are made.
     pub keystores: Option<KdfChoice>,
+    /// What keystores may take at one time.
+    pub capacity: Capacity,
 }
 
 /// What the rehearsal touches outside itself.
@@ -192,6 +194,9 @@ pub enum RehearsalError {
         /// Why.
         reason: Box<KeystoreError>,
     },
+    /// Too little memory for keystores, or no threads.
+    #[error(transparent)]
+    Capacity(#[from] CapacityError),
     /// A passphrase file is unusable.
     #[error("the passphrase file {path}: {reason}")]
     Passphrase {
@@ -427,16 +432,21 @@ fn check_signing(
         Some(_) => REOPENED.min(roots.len()),
         None => SIGNED_AGAIN.min(roots.len()),
     };
-    let mut secrets: Vec<Vec<Scalar>> = Vec::new();
-    for signer in &signers {
-        secrets.push(match options.keystores {
-            Some(_) => open_keystores(plan, signer, count, world)?,
-            None if signer.shares.is_empty() => {
-                return Err(RehearsalError::Check("an operator has no shares"));
-            }
-            None => signer.shares.iter().map(Scalar::duplicate).collect(),
-        });
-    }
+    let secrets: Vec<Vec<Scalar>> = match options.keystores {
+        Some(kdf) => {
+            let threads = options.capacity.threads(kdf.memory_bytes())?;
+            let disk = &*world.disk;
+            let open = |signer: &&Player| open_keystores(plan, &signer.directory, count, disk);
+            threads.install(|| signers.par_iter().map(open).collect::<Result<_, _>>())?
+        }
+        None if signers.iter().any(|signer| signer.shares.is_empty()) => {
+            return Err(RehearsalError::Check("an operator has no shares"));
+        }
+        None => signers
+            .iter()
+            .map(|signer| signer.shares.iter().map(Scalar::duplicate).collect())
+            .collect(),
+    };
     // The keystores that were opened are the first.
     let last = if options.keystores.is_some() {
         count
@@ -464,15 +474,15 @@ fn check_signing(
     Ok(checked.len())
 }
 
+/// Opens an operator's first keystores, all at once as far as threads and memory go.
 fn open_keystores(
     plan: &Plan,
-    player: &Player,
+    directory: &Path,
     count: usize,
-    world: &World<'_>,
+    disk: &dyn Disk,
 ) -> Result<Vec<Scalar>, RehearsalError> {
-    let mut secrets = Vec::new();
-    for v in 0..count {
-        let path = artifacts::keystores::path(&player.directory, plan, v);
+    let open = |v: usize| {
+        let path = artifacts::keystores::path(directory, plan, v);
         let text = path.with_extension("txt");
         let keystore = |reason: KeystoreError| RehearsalError::Keystore {
             path: path.display().to_string(),
@@ -482,17 +492,19 @@ fn open_keystores(
             path: text.display().to_string(),
             reason,
         };
-        let bytes = world.disk.read(&text, Passphrase::MAX_BYTES as u64)?;
+        let bytes = disk.read(&text, Passphrase::MAX_BYTES as u64)?;
         let words = String::from_utf8(bytes).map_err(|_| passphrase(PassphraseError::Empty))?;
         let words = Passphrase::new(words).map_err(passphrase)?;
-        let file = world
-            .disk
-            .read(&path, crate::ethereum::keystore::MAX_BYTES as u64)?;
+        let file = disk.read(&path, crate::ethereum::keystore::MAX_BYTES as u64)?;
         let secret = Keystore::parse(&file)
             .and_then(|file| file.decrypt(&words))
             .map_err(keystore)?;
         let secret = secret.expose(Scalar::from_bytes);
-        secrets.push(secret.ok_or(RehearsalError::Check("a keystore holds no scalar"))?);
-    }
-    Ok(secrets)
+        secret.ok_or(RehearsalError::Check("a keystore holds no scalar"))
+    };
+    (0..count)
+        .into_par_iter()
+        .with_max_len(1)
+        .map(open)
+        .collect()
 }

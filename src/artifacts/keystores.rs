@@ -15,15 +15,9 @@ use crate::ceremony::{Observer, Stage, observed};
 use crate::crypto::point::G1;
 use crate::crypto::scalar::Scalar;
 use crate::ethereum::keystore::{self, KdfChoice, Keystore, KeystoreError};
-use crate::memory::{STACK_BYTES, wipe_stack};
+use crate::memory::wipe_stack;
 use crate::secret::{Passphrase, Secret, Seed};
 use crate::store::disk::{Access, Disk};
-
-/// The most memory for key derivations at one time, in bytes.
-const KDF_BUDGET_BYTES: usize = 1 << 30;
-
-/// What one scrypt derivation takes, in bytes: 128 * N * r.
-const SCRYPT_BYTES: usize = 256 << 20;
 
 /// The keystores that one operator gets.
 pub(super) struct KeystoreSet<'a> {
@@ -31,6 +25,7 @@ pub(super) struct KeystoreSet<'a> {
     own: &'a OwnShares,
     publics: Vec<G1>,
     choice: KdfChoice,
+    threads: rayon::ThreadPool,
     /// Without one, each keystore has a generated passphrase.
     chosen: Option<&'a Passphrase>,
 }
@@ -56,22 +51,30 @@ struct Share<'a> {
 
 impl<'a> KeystoreSet<'a> {
     /// Returns what the request asks for; nothing for a witness. The shares have been checked.
-    pub(super) fn of(request: &Request<'a>) -> Option<Self> {
-        let own = request.own?;
+    ///
+    /// Fails where not even one key derivation fits into memory.
+    pub(super) fn of(request: &Request<'a>) -> Result<Option<Self>, ArtifactError> {
+        let Some(own) = request.own else {
+            return Ok(None);
+        };
         let (choice, chosen) = match request.keystores {
-            Keystores::None => return None,
+            Keystores::None => return Ok(None),
             Keystores::Generated(choice) => (choice, None),
             Keystores::Chosen(choice, passphrase) => (choice, Some(passphrase)),
         };
         let sharing = request.outcome.sharing();
-        let operator = sharing.indices().iter().position(|x| *x == own.index)?;
-        Some(Self {
+        let operator = sharing.indices().iter().position(|x| *x == own.index);
+        let operator = operator.ok_or(ArtifactError::Mismatch(
+            "the shares do not belong to the outcome",
+        ))?;
+        Ok(Some(Self {
             plan: request.plan,
             own,
             publics: sharing.shares_of(operator).copied().collect(),
             choice,
+            threads: request.capacity.threads(choice.memory_bytes())?,
             chosen,
-        })
+        }))
     }
 
     /// The files, relative to the directory of artifacts.
@@ -95,6 +98,13 @@ impl<'a> KeystoreSet<'a> {
 
     /// Writes all keystores, reads each back and opens it with the key that it was encrypted under:
     /// one key derivation a keystore.
+    ///
+    /// The file as read must be the bytes that were written and name the salt and cost that the key
+    /// was derived with; its checksum must match, and the secret inside be the share, with the public
+    /// key that the file names. What this does not repeat is the derivation: that the passphrase leads
+    /// to the same key once more rests on the function being one, and would fail where the machine
+    /// computed wrongly. [`Self::verify`], when the same command is given again, and `keystore check`
+    /// derive every key afresh; until then the share is in the vault.
     pub(super) fn write(
         &self,
         disk: &dyn Disk,
@@ -196,21 +206,17 @@ impl<'a> KeystoreSet<'a> {
         Ok(keystore)
     }
 
-    /// Runs `work` for every share, on as many threads as cores and memory allow.
+    /// Runs `work` for every share, on as many threads as cores and memory bear: each thread has one
+    /// key derivation under way, so that their number bounds the memory.
     fn each(
         &self,
         observer: &dyn Observer,
         work: impl Fn(Share<'_>) -> Result<(), ArtifactError> + Sync,
     ) -> Result<(), ArtifactError> {
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(at_once(self.choice, rayon::current_num_threads()))
-            .stack_size(STACK_BYTES)
-            .build()
-            .map_err(|error| ArtifactError::Threads(error.to_string()))?;
         let total = self.own.shares.len();
         let done = AtomicUsize::new(0);
-        let written = observed(observer, Stage::Keystores, || {
-            pool.install(|| {
+        let done_all = observed(observer, Stage::Keystores, || {
+            self.threads.install(|| {
                 self.own
                     .shares
                     .par_iter()
@@ -230,9 +236,9 @@ impl<'a> KeystoreSet<'a> {
                     })
             })
         });
-        // The threads end with the pool, and their stacks with them.
-        pool.broadcast(|_| wipe_stack());
-        written
+        // The threads end with the set, and their stacks with them.
+        self.threads.broadcast(|_| wipe_stack());
+        done_all
     }
 
     /// A name that validator clients recognise when they import a directory.
@@ -257,15 +263,6 @@ impl<'a> KeystoreSet<'a> {
     }
 }
 
-/// How many key derivations run at one time.
-fn at_once(choice: KdfChoice, cores: usize) -> usize {
-    match choice {
-        KdfChoice::Scrypt => cores.min(KDF_BUDGET_BYTES.div_euclid(SCRYPT_BYTES)),
-        KdfChoice::Pbkdf2 => cores,
-    }
-    .max(1)
-}
-
 /// ERC-2334 names the key of validator `position` so; a share has no path of its own.
 fn key_path(position: usize) -> String {
     format!("m/12381/3600/{position}/0/0")
@@ -285,17 +282,4 @@ fn read_passphrase(disk: &dyn Disk, path: &Path) -> Result<Passphrase, ArtifactE
         .ok()
         .and_then(|text| Passphrase::new(text).ok())
         .ok_or_else(|| read_back(path, "holds no passphrase"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn memory_bounds_scrypt_and_cores_bound_both() {
-        for (cores, scrypt, pbkdf2) in [(0, 1, 1), (1, 1, 1), (3, 3, 3), (4, 4, 4), (64, 4, 64)] {
-            assert_eq!(at_once(KdfChoice::Scrypt, cores), scrypt);
-            assert_eq!(at_once(KdfChoice::Pbkdf2, cores), pbkdf2);
-        }
-    }
 }

@@ -29,7 +29,7 @@ use crate::ceremony::shares::OwnShares;
 use crate::ceremony::{MessagesError, Observer};
 use crate::crypto::feldman;
 use crate::ethereum::deposit::DepositFileError;
-use crate::ethereum::keystore::{KdfChoice, KeystoreError};
+use crate::ethereum::keystore::{Capacity, CapacityError, KdfChoice, KeystoreError};
 use crate::ethereum::network::NetworkSpec;
 use crate::json::JsonError;
 use crate::secret::{Passphrase, PassphraseError};
@@ -66,6 +66,8 @@ pub struct Request<'a> {
     pub own: Option<&'a OwnShares>,
     /// Which keystores the operator wants.
     pub keystores: Keystores<'a>,
+    /// What encrypting them may take at one time.
+    pub capacity: Capacity,
     /// The messages of the board.
     pub messages: Recorded<'a>,
     /// The outcome's plan code and outcome code: slow to compute, so that it is done once.
@@ -234,9 +236,9 @@ pub enum ArtifactError {
     /// No randomness.
     #[error(transparent)]
     Randomness(#[from] RandomnessError),
-    /// The system gave no threads.
-    #[error("cannot start the threads that encrypt keystores: {0}; nothing was published")]
-    Threads(String),
+    /// Too little memory, or no threads.
+    #[error("{0}; nothing was published, and the shares are still in the vault")]
+    Capacity(#[from] CapacityError),
 }
 
 /// Writes the artifacts of a complete ceremony into `directory`, which must not exist or be empty;
@@ -255,7 +257,7 @@ pub fn write(
     randomness.fill(&mut seed)?;
     check_request(request, &seed)?;
     let public = public_files(request)?;
-    let keystores = keystores::KeystoreSet::of(request);
+    let keystores = keystores::KeystoreSet::of(request)?;
     let randomness = SharedRandomness(Mutex::new(randomness));
     if !staging::is_vacant(disk.as_ref(), directory)? {
         let files = existing::verify(

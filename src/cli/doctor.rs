@@ -15,6 +15,7 @@ use crate::memory::Locked;
 use crate::store::home::{Home, HomeError};
 use crate::store::medium;
 use crate::store::vault::glance;
+pub(super) use host::memory as free_memory;
 use host::{HomeFound, Host, Room, Stick};
 use verdict::{Line, Verdict, judge};
 

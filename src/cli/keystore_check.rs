@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use rayon::prelude::*;
 use serde::Serialize;
 
 use super::Context;
+use super::capacity::KeystoreMemory;
 use super::error::{CommandError, ErrorCode};
+use super::lanes::{self, Job as _, in_order};
+use super::progress::Progress;
 use super::values::counted;
-use crate::ethereum::keystore::{ForeignKeystore, MAX_BYTES};
+use crate::ceremony::{Observer as _, Stage};
+use crate::ethereum::keystore::{CapacityError, ForeignKeystore, MAX_BYTES};
 use crate::json::Hex;
 use crate::secret::Passphrase;
 use crate::store::disk::Kind;
@@ -21,7 +24,7 @@ beside keystore-x.json, passwords/keystore-x.txt beside the keys' folder (Teku),
 beside the validators' folder (Lighthouse). Folders are searched four levels deep for
 keystore*.json and voting-keystore.json. Writes nothing and shows no secret.
 
-Keystores are opened on all cores, as many at once as fit into 2 GiB.
+Keystores are opened on all cores, as many at once as fit into memory.
 Ends with 1 when one of them fails.
 
 Example:
@@ -41,6 +44,8 @@ pub(super) struct CheckArgs {
     /// Open all of them with the passphrase in FILE
     #[arg(long, value_name = "FILE", conflicts_with_all = ["passphrase_file", "passphrase_fd"])]
     keystore_passphrase_file: Option<PathBuf>,
+    #[command(flatten)]
+    memory: KeystoreMemory,
     /// Check the structure only
     #[arg(long, conflicts_with_all = ["keystore_passphrase_file", "passphrase_file", "passphrase_fd"])]
     no_decrypt: bool,
@@ -71,9 +76,6 @@ struct Refusal {
     reason: &'static str,
 }
 
-/// The most memory that key derivations take at once.
-const MEMORY_BYTES: u64 = 2 * 1024 * 1024 * 1024;
-
 /// The most keystores of one call, and how deep folders are searched.
 const MAX_FILES: usize = 100_000;
 const MAX_DEPTH: usize = 4;
@@ -82,6 +84,13 @@ const MAX_DEPTH: usize = 4;
 struct Job {
     row: Row,
     opening: Option<(ForeignKeystore, Passphrase)>,
+}
+
+impl lanes::Job for Job {
+    fn bytes(&self) -> u64 {
+        let opening = self.opening.as_ref();
+        opening.map_or(0, |(keystore, _)| keystore.crypto().memory_bytes())
+    }
 }
 
 pub(super) fn run(args: &CheckArgs, cx: &mut Context) -> Result<(), CommandError> {
@@ -104,40 +113,37 @@ pub(super) fn run(args: &CheckArgs, cx: &mut Context) -> Result<(), CommandError
         None if args.no_decrypt => None,
         None => cx.flag_passphrase()?,
     };
-    let mut rows = Vec::new();
+    let bar = Progress::new(cx.global.quiet);
+    let mut rows: Vec<Row> = Vec::new();
     let mut seen = BTreeMap::new();
-    // As many at once as cores and memory bear; what is done is told before the next are read.
-    let cores = rayon::current_num_threads().max(1);
-    let mut waiting = files.iter();
-    while waiting.len() > 0 {
-        let mut jobs = Vec::new();
-        let mut memory = 0u64;
-        while jobs.len() < cores
-            // No key derivation takes more than half of it.
-            && memory <= MEMORY_BYTES.div_euclid(2)
-            && let Some(file) = waiting.next()
+    let capacity = args.memory.capacity();
+    let prepare = |file: &PathBuf, cx: &mut Context| {
+        let mut job = prepare(file, given.as_ref(), args.no_decrypt, cx);
+        let needed = job.bytes();
+        if capacity.at_once(needed) == 0 {
+            job.opening = None;
+            job.row.ok = false;
+            let error = CapacityError::Memory { needed, capacity };
+            job.row.problem = Some(error.to_string());
+        }
+        job
+    };
+    // Told in the order of the files, each as soon as those before it are told.
+    let mut told = |mut row: Row, cx: &mut Context| {
+        if let Some(pubkey) = &row.pubkey
+            && let Some(earlier) = seen.insert(pubkey.clone(), row.file.clone())
         {
-            let job = prepare(file, given.as_ref(), args.no_decrypt, cx);
-            if let Some((keystore, _)) = &job.opening {
-                memory = memory.saturating_add(keystore.crypto().memory_bytes());
-            }
-            jobs.push(job);
+            row.warnings.push(format!(
+                "{earlier} has the same public key; a key in two clients is slashed"
+            ));
         }
-        let done: Vec<Row> = jobs.into_par_iter().map(open).collect();
-        for mut row in done {
-            if let Some(pubkey) = &row.pubkey
-                && let Some(earlier) = seen.insert(pubkey.clone(), row.file.clone())
-            {
-                row.warnings.push(format!(
-                    "{earlier} has the same public key; a key in two clients is slashed"
-                ));
-            }
-            if !args.json {
-                tell(&row, cx);
-            }
-            rows.push(row);
+        if !args.json {
+            bar.aside(|| tell(&row, cx));
         }
-    }
+        rows.push(row);
+        bar.progress(Stage::Keystores, rows.len(), files.len());
+    };
+    in_order(capacity, &files, cx, prepare, open, &mut told)?;
     if args.json {
         cx.ui.json(&serde_json::json!({ "keystores": rows }))?;
     }

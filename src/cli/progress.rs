@@ -91,6 +91,17 @@ impl Progress {
         }
     }
 
+    /// Lets a line appear above the bar, whose estimate goes on.
+    pub(super) fn aside(&self, tell: impl FnOnce()) {
+        if let Ok(shown) = self.shown.lock()
+            && let Shown::Bar(Some((_, bar))) = &*shown
+        {
+            bar.suspend(tell);
+        } else {
+            tell();
+        }
+    }
+
     fn show(&self, view: &View<'_>) {
         let Ok(mut shown) = self.shown.lock() else {
             return;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use time::OffsetDateTime;
 
 use super::Context;
+use super::capacity::KeystoreMemory;
 use super::error::CommandError;
 use super::progress::Narration;
 use super::run::KeystoreFormat;
@@ -37,6 +38,8 @@ pub(super) struct Args {
     /// How keystores are encrypted [default: as the plan says]
     #[arg(long, value_enum)]
     keystores: Option<KeystoreFormat>,
+    #[command(flatten)]
+    memory: KeystoreMemory,
     /// Where everything goes [default: rehearsals/<plan name>-<UTC time>]
     #[arg(long, short, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -57,10 +60,14 @@ pub(super) fn run(args: &Args, cx: &mut Context) -> Result<(), CommandError> {
         Some(format) => format.kdf(),
         None => Some(plan.keystores()),
     };
+    args.memory.check(keystores)?;
+    let validators = args.validators.unwrap_or(plan.validators().len());
+    let capacity = args.memory.prepared(keystores, validators, cx)?;
     let options = Options {
         operators: args.operators,
         validators: args.validators,
         keystores,
+        capacity,
     };
     let narration = Narration::new(cx.global.quiet);
     let mut world = World {

@@ -86,6 +86,27 @@ pub(super) fn amount(text: &str, rules: &Rules) -> Result<Gwei, String> {
         .ok_or_else(refuse)
 }
 
+/// A size of memory in bytes: a whole number of MiB or GiB with that unit, in any case; MB and GB are
+/// taken for them, as other programs do.
+pub(super) fn size(text: &str) -> Result<u64, String> {
+    let lower = text.trim().to_ascii_lowercase();
+    let units = [
+        ("mib", 20),
+        ("mb", 20),
+        ("m", 20),
+        ("gib", 30),
+        ("gb", 30),
+        ("g", 30),
+    ];
+    let found = units.into_iter().find_map(|(unit, shift)| {
+        let number = lower.strip_suffix(unit)?.trim_end();
+        let digits = !number.is_empty() && number.bytes().all(|c| c.is_ascii_digit());
+        let number: u64 = digits.then(|| number.parse().ok()).flatten()?;
+        number.checked_mul(1 << shift)
+    });
+    found.ok_or_else(|| format!("\"{text}\" is no size; write 512MiB or 2GiB"))
+}
+
 /// `1 validator`, `2 validators`.
 pub(super) fn counted(count: usize, noun: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
@@ -161,6 +182,33 @@ mod tests {
             "٣eth",
         ] {
             assert!(amount(text, &ETHEREUM).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes_have_a_unit() {
+        for (text, bytes) in [
+            ("256MiB", 256 << 20),
+            ("1GiB", 1 << 30),
+            ("2 gb", 2 << 30),
+            ("512m", 512 << 20),
+            ("0MiB", 0),
+            ("17179869183GiB", 17_179_869_183 << 30),
+        ] {
+            assert_eq!(size(text), Ok(bytes), "{text}");
+        }
+        for text in [
+            "",
+            "1",
+            "GiB",
+            "-1GiB",
+            "+1GiB",
+            "1.5GiB",
+            "1TiB",
+            "1 KiB",
+            "17179869184GiB",
+        ] {
+            assert!(size(text).is_err(), "{text}");
         }
     }
 

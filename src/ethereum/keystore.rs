@@ -23,9 +23,11 @@ use crate::crypto::scalar::Scalar;
 use crate::json::Hex;
 use crate::secret::{Passphrase, Secret, SecretBytes, Seed};
 
+mod capacity;
 mod foreign;
 mod form;
 
+pub use capacity::{Capacity, CapacityError, Size};
 pub use foreign::{ForeignKeystore, Remark};
 use form::{CryptoForm, FileForm, hex_array, parse_json};
 
@@ -42,6 +44,16 @@ pub enum KdfChoice {
     /// PBKDF2-HMAC-SHA256 with 2^18 rounds: no memory, so weaker against guessing machines, but a
     /// client with thousands of keys starts in seconds.
     Pbkdf2,
+}
+
+impl KdfChoice {
+    /// The working memory of one derivation, in bytes: scrypt's 128 * N * r, and next to none.
+    pub const fn memory_bytes(self) -> u64 {
+        match self {
+            Self::Scrypt => 256 << 20,
+            Self::Pbkdf2 => 0,
+        }
+    }
 }
 
 /// Why a keystore was not made, read or opened.

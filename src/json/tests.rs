@@ -368,6 +368,8 @@ mod without_a_value {
             "\"\\n\"",
             "null",
             "-1",
+            "9007199254740992",
+            "{\"é\":1}",
         ] {
             assert!(!scan::holds(text.as_bytes(), Form::Canonical), "{text}");
             compare(text.as_bytes());

@@ -139,6 +139,7 @@ impl Scene<'_> {
                 .options
                 .keystores
                 .map_or(Keystores::None, Keystores::Generated),
+            capacity: self.options.capacity,
             messages,
             codes: &end.codes,
         };

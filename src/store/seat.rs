@@ -198,7 +198,9 @@ impl<'a> Seat<'a> {
             _lock: lock,
         };
         for file in seat.messages.0.messages()? {
-            seat.reload(&file.name)?;
+            if let Some(reason) = seat.reload(&file.name)? {
+                seat.damaged.push(format!("{}: {reason}", file.name));
+            }
         }
         for file in vault.own(plan.cid())? {
             if let Some(bytes) = vault.read_own(plan.cid(), &file.name)? {
@@ -212,19 +214,19 @@ impl<'a> Seat<'a> {
         Ok(seat)
     }
 
-    /// Places a stored message. It was let in when it was stored: which of many has room must not go
-    /// by the names of their files.
-    fn reload(&mut self, name: &str) -> Result<(), SeatError> {
+    /// Places a stored message, or says why it is none. It was let in when it was stored: which of many
+    /// has room must not go by their names.
+    fn reload(&mut self, name: &str) -> Result<Option<String>, SeatError> {
         let bytes = self.messages.0.read(name)?;
         let content = ContentHash::of(&bytes);
-        match self.session.take(bytes) {
-            Ok(message) => {
-                self.session.place_beyond(&message, name);
-                self.contents.insert(name.to_owned(), content);
-            }
-            Err(reason) => self.damaged.push(format!("{name}: {reason}")),
+        let message = match self.session.take(bytes) {
+            Ok(message) => message,
+            Err(reason) => return Ok(Some(reason)),
+        };
+        if self.session.place_beyond(&message, name) == Registered::New {
+            self.contents.insert(name.to_owned(), content);
         }
-        Ok(())
+        Ok(None)
     }
 
     /// The session.

@@ -20,7 +20,7 @@ use conclave::crypto::scalar::Scalar;
 use conclave::ethereum::address::Address;
 use conclave::ethereum::amount::Gwei;
 use conclave::ethereum::deposit::{check_entries, parse_entries};
-use conclave::ethereum::keystore::{KdfChoice, Keystore};
+use conclave::ethereum::keystore::{Capacity, KdfChoice, Keystore};
 use conclave::ethereum::network::Network;
 use conclave::ethereum::withdrawal::CredentialsKind;
 use conclave::json::{Hex, encode_hex};
@@ -47,6 +47,10 @@ static SMALL: LazyLock<Ceremony> = LazyLock::new(|| {
 
 const PBKDF2: Keystores<'_> = Keystores::Generated(KdfChoice::Pbkdf2);
 
+fn everything() -> Capacity {
+    Capacity::free(8, None)
+}
+
 fn real() -> Arc<dyn Disk> {
     Arc::new(RealDisk)
 }
@@ -65,6 +69,7 @@ fn write(
         outcome: &ceremony.outcome,
         own: operator.map(|position| ceremony.shares(position)),
         keystores,
+        capacity: everything(),
         messages: Recorded {
             messages: &ceremony.board,
             list: &list,
@@ -669,6 +674,7 @@ fn parts_of_different_ceremonies_are_refused_before_anything_is_written() {
             outcome,
             own,
             keystores: PBKDF2,
+            capacity: everything(),
             messages: Recorded {
                 messages: &one.board,
                 list: &[],
@@ -786,6 +792,7 @@ fn progress_is_told_for_every_keystore() {
         outcome: &ceremony.outcome,
         own: Some(ceremony.shares(0)),
         keystores: PBKDF2,
+        capacity: everything(),
         messages: Recorded {
             messages: &ceremony.board,
             list: &[],

@@ -11,6 +11,7 @@ use conclave::crypto::scalar::Scalar;
 use conclave::ethereum::address::Address;
 use conclave::ethereum::amount::Gwei;
 use conclave::ethereum::deposit::{DepositData, DepositEntry, DepositMessage, write_entries};
+use conclave::ethereum::keystore::Capacity;
 use conclave::ethereum::network::{Network, NetworkSpec};
 use conclave::ethereum::withdrawal::{CredentialsKind, WithdrawalCredentials};
 use conclave::store::disk::RealDisk;
@@ -165,6 +166,7 @@ fn files(desk: &Desk, ceremony: &Ceremony, name: &str) {
         outcome: &ceremony.outcome,
         own: None,
         keystores: Keystores::None,
+        capacity: Capacity::free(1, None),
         messages: Recorded {
             messages: &ceremony.board,
             list: &list,

@@ -89,6 +89,7 @@ fn a_restored_home_finds_the_deals_of_its_confirm_under_any_others() {
     let Standing::Waiting { .. } = group.run(0).standing else {
         panic!("two confirms are missing")
     };
+    (1..3).for_each(|operator| drop(group.run(operator)));
     std::fs::remove_dir_all(root).unwrap();
     copy(&backup, root);
 
@@ -103,18 +104,10 @@ fn a_restored_home_finds_the_deals_of_its_confirm_under_any_others() {
         let deal = Envelope::sign(&cheat, *group.plan.cid(), Kind::Deal, Place::Deal, payload);
         folder.put("0-junk.json", deal.unwrap().bytes()).unwrap();
     }
-    group.run(0);
-    let home = group.members[0].open(Arc::new(RealDisk)).unwrap();
-    let seat = Seat::open(&home, &group.plan).unwrap();
-    assert!(seat.shares().is_some());
-    assert!(seat.damaged().is_empty(), "{:?}", seat.damaged());
-    drop(seat);
-    // The others went by the cheat's one deal, and so does it.
-    for operator in [1, 2, 3, 0] {
-        let ran = group.run(operator);
-        if operator == 0 {
-            assert!(matches!(ran.standing, Standing::Complete { .. }), "{ran:?}");
-        }
+    // Everyone went by the cheat's one deal, and so does it, now and again.
+    for _ in 0..2 {
+        let ran = group.run(0);
+        assert!(matches!(ran.standing, Standing::Complete { .. }), "{ran:?}");
     }
 }
 

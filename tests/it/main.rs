@@ -65,6 +65,8 @@ mod harness;
 #[cfg(test)]
 mod home;
 #[cfg(test)]
+mod keystores;
+#[cfg(test)]
 mod kills;
 #[cfg(test)]
 mod known;

@@ -216,15 +216,24 @@ fn swap_kind(disk: &dyn Disk, name: &str) -> SwapKind {
     }
 }
 
-/// Memory that programs can still get, within what this process is confined to.
-pub(super) fn memory() -> Option<u64> {
-    let system = memory_of_system()?;
-    let confined = system
-        .cgroup_limits()
-        .map(|limits| limits.free_memory)
-        .filter(|free| *free > 0);
+/// Memory that programs can still get, within what this process is confined to, in bytes.
+pub(in crate::cli) fn memory() -> Option<u64> {
+    let mut system = memory_of_system()?;
     let available = Some(system.available_memory()).filter(|available| *available > 0);
-    available.into_iter().chain(confined).min()
+    // What confines a container is found at the root that it sees, what confines a service or a
+    // session at the process.
+    let container = system.cgroup_limits();
+    let process = sysinfo::get_current_pid().ok().and_then(|own| {
+        let only = sysinfo::ProcessesToUpdate::Some(&[own]);
+        let nothing = sysinfo::ProcessRefreshKind::nothing();
+        system.refresh_processes_specifics(only, true, nothing);
+        system.process(own)?.cgroup_limits()
+    });
+    let confined = container.into_iter().chain(process);
+    available
+        .into_iter()
+        .chain(confined.map(|limits| limits.free_memory))
+        .min()
 }
 
 fn memory_of_system() -> Option<sysinfo::System> {

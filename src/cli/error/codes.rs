@@ -37,6 +37,8 @@ codes! {
     FILE_NOT_REGULAR = "file-not-regular", Failed;
     /// A file is not what its kind of file must be.
     FILE_INVALID = "file-invalid", Failed;
+    /// A key derivation does not fit into memory.
+    MEMORY_SHORT = "memory-short", Failed;
     /// No space is left, or a quota is used up.
     DISK_FULL = "disk-full", Failed;
     /// The file system cannot be written to.

@@ -15,7 +15,7 @@ use crate::courier::CourierError;
 use crate::crypto::identity::IdentityError;
 use crate::driver::DriverError;
 use crate::ethereum::deposit::DepositFileError;
-use crate::ethereum::keystore::KeystoreError;
+use crate::ethereum::keystore::{CapacityError, KeystoreError};
 use crate::json::JsonError;
 use crate::rehearsal::RehearsalError;
 use crate::secret::PassphraseError;
@@ -141,6 +141,25 @@ impl From<KeystoreError> for CommandError {
             KeystoreError::Randomness(error) => error.into(),
             error => coded(ErrorCode::KEYSTORE_INVALID, &error),
         }
+    }
+}
+
+impl From<CapacityError> for CommandError {
+    fn from(error: CapacityError) -> Self {
+        memory(&error, &error)
+    }
+}
+
+/// What to do about too little memory; `said` is the error with all that is said of it.
+fn memory(said: &dyn Display, error: &CapacityError) -> CommandError {
+    match error {
+        CapacityError::Memory { needed, .. } => coded(ErrorCode::MEMORY_SHORT, said)
+            .hint("close other programs, then give the same command again")
+            .hint(format!(
+                "--keystore-memory {}MiB tries it all the same",
+                needed.div_ceil(1 << 20)
+            )),
+        CapacityError::Threads(_) => coded(ErrorCode::FAILED, said),
     }
 }
 
@@ -317,6 +336,7 @@ impl From<ArtifactError> for CommandError {
         let conflict = || coded(ErrorCode::FILES_CONFLICT, &error);
         match error {
             ArtifactError::Disk(error) => error.into(),
+            ArtifactError::Capacity(ref reason) => memory(&error, reason),
             ArtifactError::Occupied { .. } | ArtifactError::Name(_) => {
                 conflict().hint("name another directory with --out DIR")
             }
@@ -339,6 +359,7 @@ impl From<RehearsalError> for CommandError {
             RehearsalError::Seat(error) => error.into(),
             RehearsalError::Driver(error) => error.into(),
             RehearsalError::Artifact(error) => error.into(),
+            RehearsalError::Capacity(error) => error.into(),
             RehearsalError::Record(error) => error.into(),
             RehearsalError::Audit(error) => error.into(),
             RehearsalError::Randomness(error) => error.into(),

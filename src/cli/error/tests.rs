@@ -18,7 +18,7 @@ use crate::cli::ui::Ui;
 use crate::courier::{BoardError, CourierError, Moved};
 use crate::crypto::identity::IdentityError;
 use crate::ethereum::deposit::DepositFileError;
-use crate::ethereum::keystore::KeystoreError;
+use crate::ethereum::keystore::{Capacity, CapacityError, KeystoreError};
 use crate::hash::Digest;
 use crate::json::JsonError;
 use crate::rehearsal::RehearsalError;
@@ -191,6 +191,12 @@ fn from_modules() -> Vec<CommandError> {
             why: "differs".to_owned(),
         }
         .into(),
+        ArtifactError::Capacity(CapacityError::Memory {
+            needed: 256 << 20,
+            capacity: Capacity::free(4, Some(180 << 20)),
+        })
+        .into(),
+        ArtifactError::Capacity(CapacityError::Threads("try again later".to_owned())).into(),
         RehearsalError::IsRehearsal.into(),
         RehearsalError::Exists(file()).into(),
         RehearsalError::Check("a signature is wrong").into(),

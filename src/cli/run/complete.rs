@@ -80,10 +80,9 @@ pub(super) fn complete(
         evidence: &evidence,
     });
     let directory = directory(cx, args, home, plan)?;
-    let kdf = match args.keystores {
-        Some(format) => format.kdf(),
-        None => Some(plan.keystores()),
-    };
+    let kdf = args.kdf(plan);
+    let validators = plan.validators().len();
+    let capacity = args.memory.prepared(kdf, validators, cx)?;
     let list = seat.record();
     let request = Request {
         plan,
@@ -94,6 +93,7 @@ pub(super) fn complete(
             (Some(kdf), Some(passphrase)) => Keystores::Chosen(kdf, passphrase),
             (Some(kdf), None) => Keystores::Generated(kdf),
         },
+        capacity,
         messages: Recorded {
             messages: seat.messages(),
             list: &list,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::Context;
+use super::capacity::KeystoreMemory;
 use super::error::{CommandError, ErrorCode, Kind};
 use super::needs::{self, Need};
 use super::progress::Progress;
@@ -60,10 +61,20 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE")]
     keystore_passphrase_file: Option<PathBuf>,
     #[command(flatten)]
+    memory: KeystoreMemory,
+    #[command(flatten)]
     restored: restored::Danger,
     /// Tell what happens as it happens: one JSON object a line
     #[arg(long)]
     json: bool,
+}
+
+impl Args {
+    /// The keystores' KDF: as the flag says, else the plan.
+    fn kdf(&self, plan: &Plan) -> Option<KdfChoice> {
+        self.keystores
+            .map_or_else(|| Some(plan.keystores()), KeystoreFormat::kdf)
+    }
 }
 
 /// How keystores are encrypted.
@@ -106,6 +117,7 @@ fn take_part(args: &Args, cx: &mut Context, events: &Events) -> Result<(), Comma
         )
         .hint("take the plan that it was made from, or rehearse that: `conclave rehearse PLAN`"));
     }
+    args.memory.check(args.kdf(&plan))?;
     let mut needs: Vec<Need> = cx.home_needs()?.into_iter().collect();
     if args.accept_plan.is_none() && !cx.accepted(plan.cid())? {
         needs.push(needs::PLAN_CODE);

@@ -328,11 +328,25 @@ impl Game {
             let position = usize::try_from(index).unwrap() - 1;
             let word = fault.kind.word();
             let mut misdeeds = self.table.faults.of(position).iter();
+            let did = misdeeds.any(|misdeed| misdeed.provable().contains(&word));
             assert!(
-                misdeeds.any(|misdeed| misdeed.provable().contains(&word)),
+                did || (word == "equivocation" && self.said_twice(position)),
                 "{who} says of {index}: {fault:?}"
             );
         }
+    }
+
+    /// Whether a cheater has two messages for one place: complaints of one deal, for different reasons.
+    fn said_twice(&self, who: usize) -> bool {
+        let said = self.said.iter().filter(|((of, _), _)| *of == who);
+        let mut places: Vec<_> = said
+            .flat_map(|(_, envelopes)| envelopes)
+            .map(|envelope| envelope.header().place())
+            .collect();
+        let all = places.len();
+        places.sort_unstable();
+        places.dedup();
+        places.len() < all
     }
 
     /// Everybody goes on over one stick until nobody has anything to say.

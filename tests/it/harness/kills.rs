@@ -482,22 +482,21 @@ fn forget_cards(tree: &mut Tree) {
 /// Tries points on all cores; fails with all that went wrong. Returns how many there were for each
 /// operator and task.
 pub(crate) fn try_all(played: &Played, points: &[Point]) -> BTreeMap<(Task, &'static str), usize> {
-    let next = AtomicUsize::new(0);
+    let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let workers = std::thread::available_parallelism().map_or(2, |n| n.get());
     let failed: Vec<String> = std::thread::scope(|scope| {
         let work = || {
             let mut failed = Vec::new();
-            loop {
-                let at = next.fetch_add(1, Ordering::Relaxed);
-                let Some(point) = points.get(at) else { break };
-                if at.is_multiple_of(250) && at > 0 {
-                    println!("{at} of {} points", points.len());
-                }
+            while let Some(point) = points.get(next.fetch_add(1, Ordering::Relaxed)) {
                 let tried = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
                     played.try_at(point);
                 }));
                 if tried.is_err() {
                     failed.push(format!("{point:?}"));
+                }
+                let tried = done.fetch_add(1, Ordering::Relaxed) + 1;
+                if tried.is_multiple_of(250) {
+                    println!("{tried} of {} points", points.len());
                 }
             }
             failed

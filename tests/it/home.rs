@@ -540,7 +540,7 @@ fn spending_killed_anywhere_ends_with_a_tombstone_without_a_secret() {
         ));
         assert!(home.ceremony_secret(&KEY).unwrap().is_none());
     });
-    assert_eq!(deaths, 9);
+    assert_eq!(deaths, 12);
 }
 
 #[test]

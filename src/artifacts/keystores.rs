@@ -14,8 +14,7 @@ use crate::ceremony::shares::OwnShares;
 use crate::ceremony::{Observer, Stage, observed};
 use crate::crypto::point::G1;
 use crate::crypto::scalar::Scalar;
-use crate::ethereum::keystore::{self, KdfChoice, Keystore, KeystoreError};
-use crate::memory::wipe_stack;
+use crate::ethereum::keystore::{self, KdfChoice, Keystore, KeystoreError, Threads};
 use crate::secret::{Passphrase, Secret, Seed};
 use crate::store::disk::{Access, Disk};
 
@@ -25,7 +24,7 @@ pub(super) struct KeystoreSet<'a> {
     own: &'a OwnShares,
     publics: Vec<G1>,
     choice: KdfChoice,
-    threads: rayon::ThreadPool,
+    threads: Threads,
     /// Without one, each keystore has a generated passphrase.
     chosen: Option<&'a Passphrase>,
 }
@@ -215,7 +214,7 @@ impl<'a> KeystoreSet<'a> {
     ) -> Result<(), ArtifactError> {
         let total = self.own.shares.len();
         let done = AtomicUsize::new(0);
-        let done_all = observed(observer, Stage::Keystores, || {
+        observed(observer, Stage::Keystores, || {
             self.threads.install(|| {
                 self.own
                     .shares
@@ -235,10 +234,7 @@ impl<'a> KeystoreSet<'a> {
                         Ok(())
                     })
             })
-        });
-        // The threads end with the set, and their stacks with them.
-        self.threads.broadcast(|_| wipe_stack());
-        done_all
+        })
     }
 
     /// A name that validator clients recognise when they import a directory.

@@ -5,7 +5,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::mpsc;
 
 use crate::ethereum::keystore::{Capacity, CapacityError};
-use crate::memory::wipe_stack;
 
 /// Something to be worked on.
 pub(super) trait Job: Send {
@@ -83,7 +82,6 @@ pub(super) fn in_order<I, C, J: Job, R: Send>(
             finish(&mut running, cx);
         }
     });
-    threads.broadcast(|_| wipe_stack());
     Ok(())
 }
 

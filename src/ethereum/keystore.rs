@@ -27,7 +27,7 @@ mod capacity;
 mod foreign;
 mod form;
 
-pub use capacity::{Capacity, CapacityError, Size};
+pub use capacity::{Capacity, CapacityError, Size, Threads};
 pub use foreign::{ForeignKeystore, Remark};
 use form::{CryptoForm, FileForm, hex_array, parse_json};
 

@@ -4,9 +4,10 @@
 //! could use runs fewer at once, and none that would not fit.
 
 use std::fmt;
+use std::ops::Deref;
 
 use super::KdfChoice;
-use crate::memory::STACK_BYTES;
+use crate::memory::{STACK_BYTES, wipe_stack};
 
 /// What remains for the rest of the machine of the memory that is free: one part in so many.
 const SPARED: u64 = 8;
@@ -71,9 +72,8 @@ impl Capacity {
             .min(self.cores)
     }
 
-    /// The threads for derivations that take `each` bytes: so many run at one time, and no more. Their
-    /// stacks can be wiped.
-    pub fn threads(self, each: u64) -> Result<rayon::ThreadPool, CapacityError> {
+    /// The threads for derivations that take `each` bytes: so many run at one time, and no more.
+    pub fn threads(self, each: u64) -> Result<Threads, CapacityError> {
         let count = self.at_once(each);
         if count == 0 {
             return Err(CapacityError::Memory {
@@ -85,6 +85,7 @@ impl Capacity {
             .num_threads(count)
             .stack_size(STACK_BYTES)
             .build()
+            .map(Threads)
             .map_err(|error| CapacityError::Threads(error.to_string()))
     }
 
@@ -102,6 +103,25 @@ impl Capacity {
     pub fn words(self) -> String {
         let source = if self.chosen { "allowed" } else { "free" };
         format!("{} is {source}", Size(self.bytes))
+    }
+}
+
+/// Threads whose stacks are wiped when they are given up, whatever secrets were worked on: a stack
+/// outlives its thread.
+#[derive(Debug)]
+pub struct Threads(rayon::ThreadPool);
+
+impl Deref for Threads {
+    type Target = rayon::ThreadPool;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        self.0.broadcast(|_| wipe_stack());
     }
 }
 

@@ -160,10 +160,9 @@ fn a_deal_is_checked_once_however_many_complain_about_it() {
         assert_eq!(stop.faults.len(), 3);
         looks.push(counted.since());
     }
-    // Each deal is read to open the own shares, and once to say what is wrong with it alone; the accused
-    // one to judge as well.
+    // Each deal is read to open the own shares; the accused one to judge as well.
     assert_eq!(looks[0]["c-complain"], (1, 3));
-    assert_eq!(looks[0]["1-deal"], (3, 9));
+    assert_eq!(looks[0]["1-deal"], (2, 5));
     assert_eq!(looks[1].get("c-complain"), None);
     assert_eq!(looks[1]["1-deal"], (1, 4));
 }

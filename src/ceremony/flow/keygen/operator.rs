@@ -160,18 +160,18 @@ impl<'a> Operator<'a> {
         let secret = self.me.secret.as_ref().ok_or(SessionError::SpentCard)?;
         let own = match self.receive(&deals, secret)? {
             Ok(own) => own,
-            Err(_) => return self.stop(stop),
+            Err(wrong) => return self.stop_over(stop, Err(wrong)),
         };
         if !self.shares_hold(&own) {
             let complaints = self.complain(&deals, secret)?;
             return if complaints.is_empty() {
-                self.stop(stop)
+                self.stop_over(stop, Ok(dealt(&own)))
             } else {
                 Ok(Step::Send(complaints))
             };
         }
         if !stop.is_empty() || complained {
-            return self.stop(stop);
+            return self.stop_over(stop, Ok(dealt(&own)));
         }
         Ok(Step::StoreShares(Box::new(own)))
     }
@@ -217,21 +217,24 @@ impl<'a> Operator<'a> {
     }
 
     /// Stops, and names everybody whom the board proves wrong: an outsider with the same board would.
-    fn stop(&self, mut stop: Stop) -> Result<Step, SessionError> {
-        let keygen = &self.keygen;
-        let wrong = match keygen.only_deals() {
-            None => keygen.check_deals_alone()?,
-            Some(deals) => match keygen.read_deals(&deals, &mut |_, _| Ok(()))? {
-                Err(wrong) => wrong,
-                Ok(dealt) => {
-                    stop.add_faults(keygen.finalise(&dealt, Some(self.seed))?.1);
-                    return Ok(Step::Stop(stop));
-                }
-            },
+    fn stop(&self, stop: Stop) -> Result<Step, SessionError> {
+        let read = match self.keygen.only_deals() {
+            None => Err(self.keygen.check_deals_alone()?),
+            Some(deals) => self.keygen.read_deals(&deals, &mut |_, _| Ok(()))?,
         };
-        stop.add_faults(wrong.faults);
-        stop.collisions = wrong.collisions;
-        stop.add_faults(keygen.read_confirms()?.1);
+        self.stop_over(stop, read)
+    }
+
+    /// [`Self::stop`] after the deals have been read.
+    fn stop_over(&self, mut stop: Stop, read: Result<Dealt, Wrong>) -> Result<Step, SessionError> {
+        match read {
+            Ok(dealt) => stop.add_faults(self.keygen.finalise(&dealt, Some(self.seed))?.1),
+            Err(wrong) => {
+                stop.add_faults(wrong.faults);
+                stop.collisions = wrong.collisions;
+                stop.add_faults(self.keygen.read_confirms()?.1);
+            }
+        }
         Ok(Step::Stop(stop))
     }
 

@@ -1,5 +1,6 @@
 //! Several processes with one home: ceremonies side by side, one card in several plans.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
@@ -9,7 +10,7 @@ use conclave::ceremony::Unobserved;
 use conclave::ceremony::plan::Plan;
 use conclave::courier::{Courier, folder::FolderCourier};
 use conclave::driver::{self, Standing};
-use conclave::store::disk::{Access, Disk, DiskError, DiskLock, Entry, Kind, RealDisk};
+use conclave::store::disk::{Calls, Disk, RealDisk};
 use conclave::store::seat::{self, Seat, spend_if_done};
 use conclave::store::vault::{Marker, Vault};
 
@@ -95,44 +96,15 @@ impl Hooked {
     }
 }
 
-impl Disk for Hooked {
-    fn read(&self, path: &Path, limit: u64) -> Result<Vec<u8>, DiskError> {
-        RealDisk.read(path, limit)
+impl Calls for Hooked {
+    fn hard_link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.pass(to);
+        RealDisk.hard_link(from, to)
     }
-    fn list(&self, path: &Path) -> Result<Vec<Entry>, DiskError> {
-        RealDisk.list(path)
-    }
-    fn kind(&self, path: &Path) -> Result<Option<Kind>, DiskError> {
-        RealDisk.kind(path)
-    }
-    fn create(&self, path: &Path, b: &[u8], access: Access) -> Result<(), DiskError> {
+
+    fn unlink(&self, path: &Path) -> io::Result<()> {
         self.pass(path);
-        RealDisk.create(path, b, access)
-    }
-    fn replace(&self, path: &Path, b: &[u8], access: Access) -> Result<(), DiskError> {
-        RealDisk.replace(path, b, access)
-    }
-    fn create_dir_all(&self, path: &Path, access: Access) -> Result<(), DiskError> {
-        RealDisk.create_dir_all(path, access)
-    }
-    fn publish_dir(&self, from: &Path, to: &Path) -> Result<(), DiskError> {
-        RealDisk.publish_dir(from, to)
-    }
-    fn remove_file(&self, path: &Path) -> Result<(), DiskError> {
-        self.pass(path);
-        RealDisk.remove_file(path)
-    }
-    fn remove_tree(&self, path: &Path) -> Result<(), DiskError> {
-        RealDisk.remove_tree(path)
-    }
-    fn sync(&self, path: &Path) -> Result<(), DiskError> {
-        RealDisk.sync(path)
-    }
-    fn lock(&self, path: &Path) -> Result<DiskLock, DiskError> {
-        RealDisk.lock(path)
-    }
-    fn clean_temporaries(&self, directory: &Path) -> Result<(), DiskError> {
-        RealDisk.clean_temporaries(directory)
+        RealDisk.unlink(path)
     }
 }
 

@@ -1,6 +1,7 @@
 //! No work is done twice: how often messages are read, counted where they are read.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -9,7 +10,7 @@ use conclave::ceremony::step::{Memory, Step};
 use conclave::ceremony::{Messages, MessagesError, Unobserved};
 use conclave::driver::Standing;
 use conclave::ethereum::network::Network;
-use conclave::store::disk::{Access, Disk, DiskError, DiskLock, Entry, Kind, RealDisk};
+use conclave::store::disk::{Calls, Disk, RealDisk};
 use conclave::wire::envelope::{self, Envelope, Place};
 use serde_json::json;
 use tempfile::TempDir;
@@ -178,54 +179,10 @@ fn sign(ceremony: &Ceremony, by: usize, kind: envelope::Kind, place: Place) -> V
 #[derive(Debug, Default)]
 struct CountedDisk(Mutex<BTreeMap<PathBuf, usize>>);
 
-impl Disk for CountedDisk {
-    fn read(&self, path: &Path, limit: u64) -> Result<Vec<u8>, DiskError> {
+impl Calls for CountedDisk {
+    fn open(&self, path: &Path) -> std::io::Result<File> {
         *self.0.lock().unwrap().entry(path.to_owned()).or_default() += 1;
-        RealDisk.read(path, limit)
-    }
-
-    fn create(&self, path: &Path, bytes: &[u8], access: Access) -> Result<(), DiskError> {
-        RealDisk.create(path, bytes, access)
-    }
-
-    fn list(&self, directory: &Path) -> Result<Vec<Entry>, DiskError> {
-        RealDisk.list(directory)
-    }
-
-    fn kind(&self, path: &Path) -> Result<Option<Kind>, DiskError> {
-        RealDisk.kind(path)
-    }
-
-    fn replace(&self, path: &Path, bytes: &[u8], access: Access) -> Result<(), DiskError> {
-        RealDisk.replace(path, bytes, access)
-    }
-
-    fn create_dir_all(&self, path: &Path, access: Access) -> Result<(), DiskError> {
-        RealDisk.create_dir_all(path, access)
-    }
-
-    fn publish_dir(&self, from: &Path, to: &Path) -> Result<(), DiskError> {
-        RealDisk.publish_dir(from, to)
-    }
-
-    fn remove_file(&self, path: &Path) -> Result<(), DiskError> {
-        RealDisk.remove_file(path)
-    }
-
-    fn remove_tree(&self, path: &Path) -> Result<(), DiskError> {
-        RealDisk.remove_tree(path)
-    }
-
-    fn sync(&self, path: &Path) -> Result<(), DiskError> {
-        RealDisk.sync(path)
-    }
-
-    fn lock(&self, path: &Path) -> Result<DiskLock, DiskError> {
-        RealDisk.lock(path)
-    }
-
-    fn clean_temporaries(&self, directory: &Path) -> Result<(), DiskError> {
-        RealDisk.clean_temporaries(directory)
+        RealDisk.open(path)
     }
 }
 

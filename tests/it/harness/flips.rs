@@ -1,28 +1,30 @@
 //! A disk that changes one bit of one file, and says that all is well.
 
+use std::fs::File;
+use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use conclave::store::disk::{Access, Disk, DiskError, DiskLock, Entry, Kind, RealDisk};
+use conclave::store::disk::{Calls, RealDisk};
 
 /// The disk.
 #[derive(Debug)]
 pub(crate) struct Flips(AtomicI64);
 
 impl Flips {
-    /// Changes the file that is created after `step` others.
+    /// Changes the file that is written after `step` others.
     pub(crate) fn at(step: i64) -> Self {
         Self(AtomicI64::new(step + 1))
     }
 
-    /// How many more files would have had to be created for the change to happen.
+    /// How many more files would have had to be written for the change to happen.
     pub(crate) fn left(&self) -> i64 {
         self.0.load(Ordering::SeqCst)
     }
 }
 
-impl Disk for Flips {
-    fn create(&self, path: &Path, bytes: &[u8], access: Access) -> Result<(), DiskError> {
+impl Calls for Flips {
+    fn write(&self, file: &File, path: &Path, bytes: &[u8]) -> io::Result<()> {
         let mut kept = bytes.to_vec();
         if self.0.fetch_sub(1, Ordering::SeqCst) == 1 {
             let middle = kept.len() / 2;
@@ -30,50 +32,6 @@ impl Disk for Flips {
                 *byte ^= 1;
             }
         }
-        RealDisk.create(path, &kept, access)
-    }
-
-    fn read(&self, path: &Path, limit: u64) -> Result<Vec<u8>, DiskError> {
-        RealDisk.read(path, limit)
-    }
-
-    fn list(&self, directory: &Path) -> Result<Vec<Entry>, DiskError> {
-        RealDisk.list(directory)
-    }
-
-    fn kind(&self, path: &Path) -> Result<Option<Kind>, DiskError> {
-        RealDisk.kind(path)
-    }
-
-    fn replace(&self, path: &Path, bytes: &[u8], access: Access) -> Result<(), DiskError> {
-        RealDisk.replace(path, bytes, access)
-    }
-
-    fn create_dir_all(&self, path: &Path, access: Access) -> Result<(), DiskError> {
-        RealDisk.create_dir_all(path, access)
-    }
-
-    fn publish_dir(&self, from: &Path, to: &Path) -> Result<(), DiskError> {
-        RealDisk.publish_dir(from, to)
-    }
-
-    fn remove_file(&self, path: &Path) -> Result<(), DiskError> {
-        RealDisk.remove_file(path)
-    }
-
-    fn remove_tree(&self, path: &Path) -> Result<(), DiskError> {
-        RealDisk.remove_tree(path)
-    }
-
-    fn sync(&self, path: &Path) -> Result<(), DiskError> {
-        RealDisk.sync(path)
-    }
-
-    fn lock(&self, path: &Path) -> Result<DiskLock, DiskError> {
-        RealDisk.lock(path)
-    }
-
-    fn clean_temporaries(&self, directory: &Path) -> Result<(), DiskError> {
-        RealDisk.clean_temporaries(directory)
+        RealDisk.write(file, path, &kept)
     }
 }

@@ -6,8 +6,16 @@ use std::sync::OnceLock;
 use targets::mutate::{Random, mutate};
 use targets::{ALL, Target, find};
 
-#[allow(dead_code)]
-mod harness;
+/// What the targets take from the integration tests; not all of it.
+#[allow(dead_code, unused_imports)]
+#[path = "../../tests/it/harness"]
+mod harness {
+    pub(crate) mod ceremony;
+    pub(crate) mod faultplan;
+    pub(crate) mod faults;
+    pub(crate) mod forgery;
+    pub(crate) mod homes;
+}
 #[allow(dead_code)]
 #[path = "../targets/mod.rs"]
 mod targets;

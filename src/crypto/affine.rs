@@ -128,71 +128,94 @@ fn chord<P: Affine>(a: &P, b: &P, slope: &P::Field) -> P {
     P::from_coordinates(x, y)
 }
 
-/// Sums each bucket. `items` says for each point its bucket, from 0 to `buckets - 1`, and whether it
-/// is subtracted; those of no bucket are left out.
-pub(in crate::crypto) fn bucket_sums<P: Affine>(
-    points: &[P],
-    items: &[(Option<u32>, bool)],
-    buckets: usize,
-) -> Vec<P> {
-    let index = |bucket: u32| usize::try_from(bucket).unwrap_or(usize::MAX);
-    let mut counts = vec![0usize; buckets];
-    for (bucket, _) in items {
-        if let Some(count) = bucket.and_then(|bucket| counts.get_mut(index(bucket))) {
-            *count = count.saturating_add(1);
+/// Additions that may wait for others to the same bucket before a batch goes though it is not full.
+const WAITING: usize = 4 * BATCH;
+
+/// Buckets that points are added to. Additions are made in batches, in which each bucket takes one;
+/// a further one waits for the next batch.
+pub(in crate::crypto) struct Buckets<P: Affine> {
+    sums: Vec<P>,
+    /// The batch in which a bucket was last added to; batches count from 1.
+    last: Vec<usize>,
+    batch: usize,
+    /// The batch: buckets, and their sums with what is added.
+    places: Vec<usize>,
+    pairs: Vec<(P, P)>,
+    waiting: Vec<(usize, P)>,
+    /// Those that waited for this batch; empty between two of them.
+    waited: Vec<(usize, P)>,
+    adder: Adder<P>,
+    added: Vec<P>,
+}
+
+impl<P: Affine> Buckets<P> {
+    /// So many empty buckets.
+    pub(in crate::crypto) fn new(count: usize) -> Self {
+        Self::from_sums(vec![P::default(); count])
+    }
+
+    /// Buckets that hold these sums.
+    pub(in crate::crypto) fn from_sums(sums: Vec<P>) -> Self {
+        Self {
+            last: vec![0; sums.len()],
+            sums,
+            batch: 1,
+            places: Vec::with_capacity(BATCH),
+            pairs: Vec::with_capacity(BATCH),
+            waiting: Vec::new(),
+            waited: Vec::new(),
+            adder: Adder::new(),
+            added: Vec::with_capacity(BATCH),
         }
     }
-    // Sorted by bucket.
-    let mut next = Vec::with_capacity(buckets);
-    let mut total = 0usize;
-    for count in &counts {
-        next.push(total);
-        total = total.saturating_add(*count);
-    }
-    let mut sorted = vec![P::default(); total];
-    for (point, (bucket, negative)) in points.iter().zip(items) {
-        let place = bucket.and_then(|bucket| next.get_mut(index(bucket)));
-        if let Some(place) = place
-            && let Some(slot) = sorted.get_mut(*place)
-        {
-            *slot = point.negated_if(*negative);
-            *place = place.saturating_add(1);
+
+    /// Adds a point to a bucket, counted from 0; one that is not there takes nothing.
+    pub(in crate::crypto) fn add(&mut self, bucket: usize, point: P) {
+        self.enter(bucket, point);
+        if self.pairs.len() >= BATCH || self.waiting.len() >= WAITING {
+            self.add_batch();
         }
     }
-    // Each round halves every bucket; all its additions share inversions.
-    let mut adder = Adder::new();
-    let (mut pairs, mut sums, mut reduced) = (Vec::new(), Vec::new(), Vec::new());
-    while counts.iter().any(|count| *count > 1) {
-        pairs.clear();
-        sums.clear();
-        let mut rest = sorted.as_slice();
-        for count in &counts {
-            let (own, others) = rest.split_at(rest.len().min(*count));
-            rest = others;
-            pairs.extend(own.as_chunks::<2>().0.iter().map(|[a, b]| (*a, *b)));
+
+    fn enter(&mut self, bucket: usize, point: P) {
+        let (Some(sum), Some(last)) = (self.sums.get_mut(bucket), self.last.get_mut(bucket)) else {
+            return;
+        };
+        if *last == self.batch {
+            self.waiting.push((bucket, point));
+        } else if sum.is_infinity() {
+            *sum = point;
+        } else {
+            *last = self.batch;
+            self.places.push(bucket);
+            self.pairs.push((*sum, point));
         }
-        adder.add_pairs(&pairs, &mut sums);
-        reduced.clear();
-        let mut rest = sorted.as_slice();
-        let mut added = sums.iter();
-        for count in &mut counts {
-            let (own, others) = rest.split_at(rest.len().min(*count));
-            rest = others;
-            let (twos, odd) = own.as_chunks::<2>();
-            reduced.extend(added.by_ref().take(twos.len()));
-            reduced.extend(odd);
-            *count = twos.len().saturating_add(odd.len());
-        }
-        std::mem::swap(&mut sorted, &mut reduced);
     }
-    let mut sums = sorted.into_iter();
-    counts
-        .iter()
-        .map(|count| match count {
-            0 => P::default(),
-            _ => sums.next().unwrap_or_default(),
-        })
-        .collect()
+
+    fn add_batch(&mut self) {
+        self.added.clear();
+        self.adder.add_pairs(&self.pairs, &mut self.added);
+        for (place, added) in self.places.drain(..).zip(&self.added) {
+            if let Some(sum) = self.sums.get_mut(place) {
+                *sum = *added;
+            }
+        }
+        self.pairs.clear();
+        self.batch = self.batch.saturating_add(1);
+        let mut waited = std::mem::replace(&mut self.waiting, std::mem::take(&mut self.waited));
+        for (bucket, point) in waited.drain(..) {
+            self.enter(bucket, point);
+        }
+        self.waited = waited;
+    }
+
+    /// The sum of each bucket.
+    pub(in crate::crypto) fn into_sums(mut self) -> Vec<P> {
+        while !self.pairs.is_empty() {
+            self.add_batch();
+        }
+        self.sums
+    }
 }
 
 #[cfg(test)]
@@ -243,15 +266,18 @@ mod tests {
     #[test]
     fn buckets_hold_their_own_points_only() {
         let points: Vec<_> = (1..=40).map(g).collect();
-        let items: Vec<_> = (1..=40u32)
-            .map(|n| (n.checked_rem(5).filter(|bucket| *bucket != 4), n > 30))
-            .collect();
-        let sums = bucket_sums(&points, &items, 6);
+        let mut buckets = Buckets::new(6);
+        for (n, point) in points.iter().enumerate() {
+            // Bucket 4 stays empty, as does 5; there is no bucket 6.
+            let bucket = if n % 5 == 4 { 6 } else { n % 5 };
+            buckets.add(bucket, *point);
+        }
+        let sums = buckets.into_sums();
         for (bucket, actual) in sums.iter().enumerate() {
             let mut expected = G1Sum::infinity();
-            for (point, (place, negative)) in points.iter().zip(&items) {
-                if *place == Some(u32::try_from(bucket).unwrap()) {
-                    expected.add(&G1(point.negated_if(*negative)));
+            for (n, point) in points.iter().enumerate() {
+                if n % 5 == bucket && n % 5 != 4 {
+                    expected.add(&G1(*point));
                 }
             }
             let expected = expected.finite().map_or_else(Default::default, |p| p.0);
@@ -259,10 +285,34 @@ mod tests {
         }
         assert!(sums[4].is_infinity() && sums[5].is_infinity());
         // A point and its opposite, and more of the same point.
-        let points = [g(3), g(3), g(3), g(7), g(7)];
-        let items = [(0, false), (0, false), (0, false), (1, false), (1, true)]
-            .map(|(bucket, negative)| (Some(bucket), negative));
-        let sums = bucket_sums(&points, &items, 2);
+        let mut buckets = Buckets::new(2);
+        for (bucket, point) in [(0, 3), (0, 3), (0, 3), (1, 7)] {
+            buckets.add(bucket, g(point));
+        }
+        buckets.add(1, g(7).negated_if(true));
+        let sums = buckets.into_sums();
         assert!(sums[0] == g(9) && sums[1].is_infinity());
+    }
+
+    /// Batches fill, and what waits overflows: many buckets, and one of them again and again.
+    #[test]
+    fn batches_that_fill_and_points_that_wait_lose_nothing() {
+        for buckets in [1, 3, 300, 1000] {
+            let mut sums = Buckets::new(buckets);
+            let mut expected = vec![0; buckets];
+            for n in 1..3000 {
+                let bucket = if n % 3 == 0 { 0 } else { n % buckets };
+                sums.add(bucket, g(u64::try_from(n % 7 + 1).unwrap()));
+                expected[bucket] += u64::try_from(n % 7 + 1).unwrap();
+            }
+            for (sum, expected) in sums.into_sums().into_iter().zip(expected) {
+                let expected = if expected == 0 {
+                    Default::default()
+                } else {
+                    g(expected)
+                };
+                assert!(sum == expected, "{buckets}");
+            }
+        }
     }
 }

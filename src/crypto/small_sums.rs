@@ -7,7 +7,7 @@
 
 use blst::blst_p1_affine;
 
-use crate::crypto::affine::{Adder, Affine as _, bucket_sums};
+use crate::crypto::affine::{Adder, Affine as _, Buckets};
 use crate::crypto::point::{G1, G1Sum};
 
 /// Places of a weight: 32 of four bits, and a carry.
@@ -34,23 +34,22 @@ fn in_step(all: &[Terms<'_>]) -> Vec<G1Sum> {
         .map(|(point, _)| point.0)
         .collect();
     let multiples = multiples(&points);
-    let (mut entries, mut items) = (Vec::new(), Vec::new());
-    let mut place = 0u32;
+    let mut places = Buckets::new(all.len().saturating_mul(PLACES));
+    let mut place = 0usize;
     let mut own = multiples.iter();
     for (points, weights) in all {
         for ((_, weight), multiples) in points.iter().zip(*weights).zip(&mut own) {
-            for (offset, (magnitude, negative)) in (0u32..).zip(digits(weight)) {
+            for (offset, (magnitude, negative)) in digits(weight).into_iter().enumerate() {
                 let entry = magnitude.checked_sub(1).and_then(|at| multiples.get(at));
                 if let Some(entry) = entry {
-                    entries.push(*entry);
-                    items.push((Some(place.saturating_add(offset)), negative));
+                    places.add(place.saturating_add(offset), entry.negated_if(negative));
                 }
             }
         }
-        place = place.saturating_add(33);
+        place = place.saturating_add(PLACES);
     }
-    let places = bucket_sums(&entries, &items, all.len().saturating_mul(PLACES));
     places
+        .into_sums()
         .chunks(PLACES)
         .map(|places| {
             let mut sum = G1Sum::infinity();

@@ -16,15 +16,16 @@
 //! modulo 3 are one. That is why a plain random combination proves nothing here.)
 //!
 //! **What it costs.** k checks are made together: a point's k weights are one number in base 2c + 1
-//! with balanced digits; points of one number, up to sign, share a bucket; each bucket then enters
-//! the k sums with its digits. That is one addition a point instead of k.
+//! with balanced digits; points of one number, up to sign, share a bucket. The buckets then enter the
+//! k sums, digit by digit: what remains of a number without its top digit is another bucket's. That is
+//! one addition a point instead of k.
 //!
 //! The weights come from a hash of all points. Whoever chooses the points can try again and again
 //! for a hash that suits them, at 2^-128 a try.
 
 use rayon::prelude::*;
 
-use crate::crypto::affine::{Affine, bucket_sums};
+use crate::crypto::affine::{Affine, Buckets};
 use crate::crypto::xof::Xof;
 
 /// A curve whose subgroup is asked for.
@@ -58,13 +59,11 @@ pub(in crate::crypto) fn checks_together<P: Curve>(points: usize) -> Option<u32>
     (1..=8)
         .filter(|k| base::<P>().saturating_pow(*k) <= MOST_NUMBERS)
         .map(|k| {
+            // An inversion costs as much as a dozen additions that share it, one for each bucket at most.
+            let shared_by_few = 12u64.saturating_mul(shared).div_euclid(buckets::<P>(k));
             let per_pass = points
-                .saturating_mul(shared)
-                .saturating_add(
-                    buckets::<P>(k)
-                        .saturating_mul(u64::from(k))
-                        .saturating_mul(single),
-                )
+                .saturating_mul(shared.saturating_add(shared_by_few))
+                .saturating_add(buckets::<P>(k).saturating_mul(shared.saturating_add(single)))
                 .saturating_add(u64::from(k).saturating_mul(check));
             let passes = u64::from(P::CHECKS.div_ceil(k));
             (passes.saturating_mul(per_pass), k)
@@ -102,66 +101,61 @@ fn pass_holds<P: Curve>(points: &[P], seed: &[u8; 32], pass: u32, together: u32)
     let numbers = base::<P>().saturating_pow(together);
     let zero = buckets::<P>(together);
     let mut stream = Xof::part(seed, pass);
-    // Weights are uniform to within `numbers` / 2^32: less than 2^-18 of each probability.
-    let items: Vec<(Option<u32>, bool)> = (0..points.len())
-        .map(|_| {
-            let drawn = u64::from(stream.word())
-                .saturating_mul(numbers)
-                .wrapping_shr(32);
-            // The number is drawn - zero; its bucket, from 0, is its magnitude less one.
-            let bucket = drawn.abs_diff(zero).checked_sub(1);
-            (
-                bucket.and_then(|bucket| u32::try_from(bucket).ok()),
-                drawn < zero,
-            )
-        })
-        .collect();
-    let sums = bucket_sums(points, &items, usize::try_from(zero).unwrap_or(0));
-    digit_sums(&sums, together)
+    let mut sums = Buckets::new(usize::try_from(zero).unwrap_or(0));
+    for point in points {
+        // Weights are uniform to within `numbers` / 2^32: less than 2^-18 of each probability.
+        let drawn = u64::from(stream.word())
+            .saturating_mul(numbers)
+            .wrapping_shr(32);
+        // The number is drawn - zero; its bucket, from 0, is its magnitude less one.
+        if let Some(bucket) = drawn.abs_diff(zero).checked_sub(1) {
+            let bucket = usize::try_from(bucket).unwrap_or(usize::MAX);
+            sums.add(bucket, point.negated_if(drawn < zero));
+        }
+    }
+    digit_sums(sums.into_sums(), together)
         .iter()
         .all(|sum| P::sum_in_subgroup(sum))
 }
 
 /// The `together` sums of a pass: bucket b, from 0, holds the points of number b + 1, and enters sum
 /// j with the j-th digit of that number.
-fn digit_sums<P: Curve>(sums: &[P], together: u32) -> Vec<P::Sum> {
+///
+/// Digit by digit from the top: a number is `d B + r`, where B is a power of the base and r smaller
+/// than B / 2 in magnitude. It enters the sum of the top digit with d; then the bucket of r takes it.
+fn digit_sums<P: Curve>(mut sums: Vec<P>, together: u32) -> Vec<P::Sum> {
     let largest = usize::try_from(P::LARGEST_WEIGHT).unwrap_or(0);
-    let digits = usize::try_from(together).unwrap_or(0);
-    let mut by_digit = vec![vec![P::Sum::default(); largest]; digits];
-    for (number, sum) in (1u64..).zip(sums) {
-        let mut rest = number;
-        for weights in &mut by_digit {
-            let residue = rest.checked_rem(base::<P>()).unwrap_or(0);
-            let negative = residue > P::LARGEST_WEIGHT;
-            let magnitude = if negative {
-                base::<P>().saturating_sub(residue)
-            } else {
-                residue
-            };
-            rest = rest
-                .saturating_add(P::LARGEST_WEIGHT)
-                .checked_div(base::<P>())
-                .unwrap_or(0);
-            let place = magnitude
-                .checked_sub(1)
-                .and_then(|place| usize::try_from(place).ok());
-            if let Some(weighted) = place.and_then(|place| weights.get_mut(place)) {
-                sum.negated_if(negative).add_to(weighted);
+    let mut out = Vec::new();
+    for digit in (0..together).rev() {
+        let power = base::<P>().saturating_pow(digit);
+        let rest = usize::try_from(buckets::<P>(digit)).unwrap_or(0);
+        let mut weighted = vec![P::Sum::default(); largest];
+        let mut lower = Buckets::from_sums(sums.drain(..rest.min(sums.len())).collect());
+        // What is left begins with the number B - (B - 1) / 2, of top digit 1 and the least r.
+        for (sum, numbers) in weighted
+            .iter_mut()
+            .zip(sums.chunks(usize::try_from(power).unwrap_or(1)))
+        {
+            for (at, point) in numbers.iter().enumerate() {
+                if point.is_infinity() {
+                    continue;
+                }
+                point.add_to(sum);
+                if let Some(bucket) = at.abs_diff(rest).checked_sub(1) {
+                    lower.add(bucket, point.negated_if(at < rest));
+                }
             }
         }
+        // 1 M_1 + 2 M_2 + …, as a sum of sums from the top.
+        let (mut running, mut total) = (P::Sum::default(), P::Sum::default());
+        for weighted in weighted.iter().rev() {
+            P::add_sums(&mut running, weighted);
+            P::add_sums(&mut total, &running);
+        }
+        out.push(total);
+        sums = lower.into_sums();
     }
-    by_digit
-        .iter()
-        .map(|weights| {
-            // 1 M_1 + 2 M_2 + …, as a sum of sums from the top.
-            let (mut running, mut total) = (P::Sum::default(), P::Sum::default());
-            for weighted in weights.iter().rev() {
-                P::add_sums(&mut running, weighted);
-                P::add_sums(&mut total, &running);
-            }
-            total
-        })
-        .collect()
+    out
 }
 
 #[cfg(test)]
@@ -344,11 +338,11 @@ mod tests {
                 assert_eq!(G1::from_bytes_many(&bad), error);
             });
         }
-        let mut good: Vec<[u8; 96]> = good_g2(80).into_iter().map(|p| G2(p).to_bytes()).collect();
+        let mut good: Vec<[u8; 96]> = good_g2(200).into_iter().map(|p| G2(p).to_bytes()).collect();
         assert!(checks_together::<blst_p2_affine>(good.len()).is_some());
-        assert_eq!(G2::from_bytes_many(&good).unwrap().len(), 80);
-        good[77] = Hex::<96>::parse(SMALL_G2[0]).unwrap().0;
-        let error = Err((77, PointError::NotInSubgroup));
+        assert_eq!(G2::from_bytes_many(&good).unwrap().len(), 200);
+        good[177] = Hex::<96>::parse(SMALL_G2[0]).unwrap().0;
+        let error = Err((177, PointError::NotInSubgroup));
         assert_eq!(G2::from_bytes_many(&good), error);
     }
 }

@@ -5,6 +5,8 @@ mod maths;
 
 use std::hint::black_box;
 
+use conclave::crypto::feldman;
+use conclave::crypto::scalar::Scalar;
 use conclave::protocol::{confirm, deal};
 
 use self::maths::Table;
@@ -44,7 +46,23 @@ fn run(table: &Table, with_confirm: bool) -> f64 {
     meter.time(|| black_box(deal::make(&table.params, 0, &table.secrets[0]).unwrap()));
     let (sharing, shares, deals) = meter.time(|| {
         let deals = table.check(&payloads);
-        (table.sharing(&deals), table.receive(0, &deals), deals)
+        let sharing = table.sharing(&deals);
+        let mut shares: Vec<Scalar> = table.messages.iter().map(|_| Scalar::zero()).collect();
+        for deal in &deals {
+            let opened = deal.open(&table.params, 0, &table.encryption[0]).unwrap();
+            for (sum, share) in shares.iter_mut().zip(&opened) {
+                sum.accumulate(share);
+            }
+        }
+        let t = table.params.threshold;
+        assert!(feldman::check_shares(
+            1,
+            &shares,
+            sharing.coefficients(),
+            t,
+            &[5; 32]
+        ));
+        (sharing, shares, deals)
     });
     if with_confirm {
         let partials = table.partials(&deals);

@@ -70,8 +70,12 @@ impl Table {
 
     /// The public checks, which all deals must pass.
     pub(crate) fn check(&self, deals: &[DealPayload]) -> Vec<CheckedDeal> {
-        let check = |(j, payload)| deal::check(&self.params, j, payload).unwrap();
-        deals.iter().enumerate().map(check).collect()
+        let numbered: Vec<(usize, &DealPayload)> = deals.iter().enumerate().collect();
+        numbered
+            .chunks(deal::together(&self.params))
+            .flat_map(|group| deal::check_many(&self.params, group))
+            .map(Result::unwrap)
+            .collect()
     }
 
     /// The sharing that everyone computes.

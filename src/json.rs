@@ -11,7 +11,7 @@ mod text;
 mod typed;
 
 pub use hex::{Hex, decode_hex, encode_hex};
-pub use text::{Text, TextError};
+pub use text::{Text, TextError, is_device};
 
 use std::fmt;
 use std::ops::Range;

@@ -27,7 +27,8 @@ impl Text {
         self.0.nfkc().collect::<String>().to_lowercase()
     }
 
-    /// A form for file names: lower-case ASCII letters, digits and hyphens, at most 32 of them.
+    /// A form for file names, on every system: lower-case ASCII letters, digits and hyphens, at most
+    /// 32 of them.
     pub fn file_stem(&self) -> String {
         let mut stem = String::new();
         for character in self.folded().chars() {
@@ -41,10 +42,21 @@ impl Text {
         let stem = stem.trim_end_matches('-');
         if stem.is_empty() {
             "unnamed".to_owned()
+        } else if is_device(stem) {
+            format!("x-{stem}")
         } else {
             stem.to_owned()
         }
     }
+}
+
+/// Whether Windows keeps this name, in lower case and without extension, for a device.
+pub fn is_device(stem: &str) -> bool {
+    let numbered = |word| {
+        stem.strip_prefix(word)
+            .is_some_and(|rest: &str| matches!(rest.as_bytes(), [b'0'..=b'9']))
+    };
+    matches!(stem, "con" | "prn" | "aux" | "nul") || numbered("com") || numbered("lpt")
 }
 
 impl fmt::Display for Text {
@@ -132,5 +144,9 @@ mod tests {
         let stem = |name: &str| Text::try_from(name.to_owned()).unwrap().file_stem();
         assert_eq!(stem("Pool №1 / east"), "pool-no1-east");
         assert_eq!(stem("運営者"), "unnamed");
+        // `con.card.json` cannot be written on Windows, nor on a stick there.
+        assert_eq!(stem("CON \u{fffd}"), "x-con");
+        assert_eq!(stem("lpt1"), "x-lpt1");
+        assert_eq!(stem("lpt10"), "lpt10");
     }
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use sha2::{Digest as _, Sha256};
 
 use super::disk::{Access, Disk, DiskError, Entry, Kind};
+use crate::json::is_device;
 
 /// The most bytes of a plan or of one message: 64 MiB.
 pub const MAX_FILE_BYTES: u64 = 64 << 20;
@@ -202,14 +203,7 @@ pub fn safe_name(name: &str) -> String {
         }
     }
     let safe = safe.trim_matches(['-', '.']);
-    // Windows keeps these names for devices, whatever their extension.
-    let stem = safe.split('.').next().unwrap_or_default();
-    let numbered = |word: &str| {
-        stem.strip_prefix(word)
-            .is_some_and(|rest| matches!(rest.as_bytes(), [b'0'..=b'9']))
-    };
-    let reserved = matches!(stem, "con" | "prn" | "aux" | "nul");
-    if safe.is_empty() || reserved || numbered("com") || numbered("lpt") {
+    if safe.is_empty() || is_device(safe.split('.').next().unwrap_or_default()) {
         let prefixed: String = format!("x-{safe}").chars().take(MAX_NAME_CHARS).collect();
         prefixed.trim_end_matches(['-', '.']).to_owned()
     } else {

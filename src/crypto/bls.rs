@@ -306,6 +306,7 @@ mod tests {
     use super::*;
     use crate::crypto::polynomial::Polynomial;
     use crate::crypto::xof::weight_scalar;
+    use crate::json::Hex;
 
     fn n(n: u64) -> Scalar {
         Scalar::from_u64(n)
@@ -329,6 +330,55 @@ mod tests {
         assert!(!verify(&key, &root(2), &signature));
         assert!(!verify(&signed(6, 1).0, &root(1), &signature));
         assert!(sign(&n(0), &root(1)).is_none());
+    }
+
+    #[test]
+    fn what_does_not_verify_is_found_among_few_and_many() {
+        for (count, bad) in [
+            (1, vec![0]),
+            (5, vec![3]),
+            (40, vec![3, 17, 39]),
+            (40, vec![]),
+        ] {
+            let items: Vec<_> = (0..count)
+                .map(|at| {
+                    let (key, signature) = signed(5, at);
+                    let message = if bad.contains(&usize::from(at)) {
+                        99
+                    } else {
+                        at
+                    };
+                    (key, root(message), signature)
+                })
+                .collect();
+            assert_eq!(verify_batch(&items, &[1; 32]), bad.is_empty());
+            assert_eq!(find_invalid(&items, &[1; 32]), bad);
+        }
+    }
+
+    /// EIP-2333, test case 0.
+    #[test]
+    fn keys_are_derived_as_the_standard_prints() {
+        let seed: Hex<64> = Hex::parse("c55257c360c07c72029aebc1b53c05ed0362ada38ead3e3e9efa3708e53495531f09a6987599d18264c1e1c92f2cf141630c7a3c4ab7c81b2f001698e7463b04").unwrap();
+        let master = derive_master_eip2333(&seed.0).unwrap();
+        // 6083874454709270928345386274498605044986640685124978867557563392430687146096
+        assert_eq!(
+            encode_hex(&master.to_public_bytes()),
+            "0d7359d57963ab8fbbde1852dcf553fedbc31f464d80ee7d40ae683122b45070"
+        );
+        // 20397789859736650942317412262472558107875392172444076792671091975210932703118
+        let child = derive_child_eip2333(&master, 0);
+        assert_eq!(
+            encode_hex(&child.to_public_bytes()),
+            "2d18bd6c14e6d15bf8b5085c9b74f3daae3b03cc2014770a599d8c1539e50f8e"
+        );
+        assert!(derive_master_eip2333(&[7; 31]).is_none());
+        assert!(derive_master_eip2333(&[7; 32]).is_some());
+    }
+
+    #[test]
+    fn a_root_shows_its_bytes() {
+        assert_eq!(format!("{:?}", root(0xab)), "ab".repeat(32));
     }
 
     #[test]

@@ -254,7 +254,7 @@ fn verify_strict(key: &[u8; 32], message: &[u8], signature: &Signature) -> bool 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::json::decode_hex;
+    use crate::json::{decode_hex, encode_hex};
     use crate::secret::Secret;
 
     const TAG: Tag = Tag::ENVELOPE_SIGNATURE;
@@ -486,12 +486,34 @@ mod tests {
         let relay = key(6).relay_key(&[1; 48]);
         let json = serde_json::to_string(&relay).unwrap();
         assert_eq!(json, format!("\"{relay}\""));
+        assert_eq!(json, format!("\"{}\"", encode_hex(relay.as_bytes())));
         assert_eq!(serde_json::from_str::<RelayKey>(&json).unwrap(), relay);
         assert!(serde_json::from_str::<RelayKey>(&format!("\"{}\"", "0".repeat(64))).is_err());
         let signature = key(6).sign(TAG, b"");
         let json = serde_json::to_string(&signature).unwrap();
         assert_eq!(json.len(), 130);
         assert_eq!(serde_json::from_str::<Signature>(&json).unwrap(), signature);
+    }
+
+    /// p - 1 is the largest encoding of a y, whatever the sign of x.
+    #[test]
+    fn encodings_from_p_on_are_not_canonical() {
+        for (first, last, canonical) in [
+            (0x00, 0x7f, true),
+            (0xec, 0x7f, true),
+            (0xec, 0xff, true),
+            (0xed, 0x7f, false),
+            (0xed, 0xff, false),
+            (0xff, 0xff, false),
+            (0xff, 0x7e, true),
+        ] {
+            let mut encoding = [0xff; 32];
+            (encoding[0], encoding[31]) = (first, last);
+            assert_eq!(is_canonical(&encoding), canonical, "{first:02x} {last:02x}");
+        }
+        let mut encoding = [0xff; 32];
+        encoding[7] = 0xfe;
+        assert!(is_canonical(&encoding));
     }
 
     #[test]

@@ -225,6 +225,13 @@ mod tests {
     }
 
     #[test]
+    fn what_is_wiped_is_zero() {
+        let mut scalar = Scalar::from_u64(7);
+        scalar.zeroize();
+        assert!(scalar.is_zero());
+    }
+
+    #[test]
     fn arithmetic_agrees_with_small_integers() {
         let n = Scalar::from_u64;
         assert_eq!(n(7).add(&n(8)), n(15));

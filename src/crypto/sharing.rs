@@ -185,6 +185,21 @@ mod tests {
     }
 
     #[test]
+    fn counts_that_do_not_fit_are_refused() {
+        let points = vec![G1::generator(); 4];
+        let sharing = Sharing::from_polynomials;
+        assert!(sharing(2, vec![1], points.clone()).is_ok());
+        for (t, indices, points) in [
+            (0, vec![1], points.clone()),
+            (2, vec![1], Vec::new()),
+            (3, vec![1], points.clone()),
+            (2, Vec::new(), points),
+        ] {
+            assert_eq!(sharing(t, indices, points), Err(SharingError::Counts));
+        }
+    }
+
+    #[test]
     fn infinity_is_refused_wherever_it_appears() {
         let one = G1Sum::from(G1::generator());
         let mut minus_one = one;

@@ -312,6 +312,53 @@ mod tests {
         assert!(checks_together::<blst_p2_affine>(7_000) >= Some(2));
     }
 
+    /// The sums of a pass are those of the weights' definition, digit by digit.
+    #[test]
+    fn buckets_enter_the_sums_with_their_digits() {
+        fn digits(mut number: i64, base: i64, count: u32) -> Vec<i64> {
+            let digit = |_| {
+                let digit = (number + base / 2).rem_euclid(base) - base / 2;
+                number = (number - digit) / base;
+                digit
+            };
+            (0..count).map(digit).collect()
+        }
+        fn agree<P: Curve>(points: &[P], together: u32, times: impl Fn(&P, i64) -> P::Sum)
+        where
+            P::Sum: PartialEq + std::fmt::Debug,
+        {
+            let base = i64::try_from(base::<P>()).unwrap();
+            let mut expected = vec![P::Sum::default(); usize::try_from(together).unwrap()];
+            for (number, point) in (1i64..).zip(points) {
+                // The first sum is that of the top digit.
+                for (sum, digit) in expected
+                    .iter_mut()
+                    .rev()
+                    .zip(digits(number, base, together))
+                {
+                    P::add_sums(sum, &times(point, digit));
+                }
+            }
+            assert_eq!(digit_sums(points.to_vec(), together), expected);
+        }
+        let mut points = good_g1(121);
+        points[40] = Default::default();
+        agree(&points, 5, |point, digit| {
+            let mut sum = crate::crypto::point::G1Sum::infinity();
+            for _ in 0..digit.abs() {
+                point.negated_if(digit < 0).add_to(&mut sum);
+            }
+            sum
+        });
+        agree(&good_g2(84), 2, |point, digit| {
+            let mut sum = crate::crypto::point::G2Sum::infinity();
+            for _ in 0..digit.abs() {
+                point.negated_if(digit < 0).add_to(&mut sum);
+            }
+            sum
+        });
+    }
+
     /// The verdict of a big set names the first bad point, whatever is wrong with it and with later
     /// ones, and however many threads look.
     #[test]

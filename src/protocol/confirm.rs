@@ -355,6 +355,16 @@ mod tests {
     use crate::crypto::polynomial::Polynomial;
     use crate::crypto::xof::Xof;
 
+    #[test]
+    fn a_position_among_all_messages_is_a_validators() {
+        let counts = [2, 0, 3];
+        let places: Vec<_> = (0..7).map(|position| place(&counts, position)).collect();
+        assert_eq!(
+            places,
+            [(0, 0), (0, 1), (2, 0), (2, 1), (2, 2), (3, 0), (3, 1)]
+        );
+    }
+
     /// What combines is verified as what it is said to be, not only what it was combined from.
     #[test]
     fn full_signatures_are_verified_under_the_group_key() {

@@ -278,6 +278,15 @@ mod tests {
     }
 
     #[test]
+    fn beyond_the_bound_a_message_is_taken_once() {
+        let mut board = Board::new();
+        assert_eq!(board.insert_beyond(deal(1, 5)), Inserted::New);
+        assert_eq!(board.insert_beyond(deal(1, 5)), Inserted::Known);
+        assert_eq!(board.insert_beyond(deal(1, 6)), Inserted::Second(digest(5)));
+        assert_eq!(ids(board.deals(index(1))), [5, 6]);
+    }
+
+    #[test]
     fn confirm_and_abandon_share_a_place() {
         let mut board = Board::new();
         board.insert(entry(1, Kind::Confirm, Place::Confirm, 1));

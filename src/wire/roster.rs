@@ -385,6 +385,16 @@ pub(super) mod tests {
         );
     }
 
+    #[test]
+    fn a_roster_is_walked_by_index() {
+        let roster = roster();
+        let walked: Vec<Index> = (&roster)
+            .into_iter()
+            .map(|operator| operator.index)
+            .collect();
+        assert_eq!(walked, [1, 2, 7].map(index));
+    }
+
     /// A relay key that is another's: nothing in a card proves it, so only the roster can tell.
     #[test]
     fn a_copied_relay_key_is_found() {

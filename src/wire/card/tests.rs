@@ -58,6 +58,8 @@ fn golden() {
 fn a_card_comes_back_byte_for_byte() {
     let card = card();
     assert_eq!(VerifiedCard::parse(card.bytes()).unwrap(), card);
+    let other = VerifiedCard::make(&identity(1), name("Zoë"), &secret(3)).unwrap();
+    assert_ne!(other, card);
     assert_eq!(VerifiedCard::from_value(card.value()).unwrap(), card);
     assert_eq!(json::canonical(&card).unwrap(), card.bytes());
     assert_eq!(card.name().as_str(), "Zoë");

@@ -40,6 +40,27 @@ fn invalid(result: Result<Envelope, EnvelopeError>) -> String {
     }
 }
 
+/// The fast way reads what the slow way reads, and leaves it what is not as expected.
+#[test]
+fn one_pass_says_the_same_as_the_whole_value() {
+    let deal = deal();
+    let (scanned, read) = (
+        Parts::scan(deal.bytes()).unwrap(),
+        Parts::read(deal.bytes()).unwrap(),
+    );
+    assert_eq!(scanned.header, read.header);
+    assert_eq!(scanned.payload, read.payload);
+    assert_eq!(scanned.signature, read.signature);
+    assert_eq!(scanned.tool, read.tool);
+    let mut other = value(&deal);
+    other["header"]["version"] = json!(2);
+    assert!(Parts::scan(&json::canonical_value(&other).unwrap()).is_none());
+    let long = json!({ "a": "x".repeat(MAX_ENVELOPE_BYTES) });
+    let mut long_deal = value(&deal);
+    long_deal["payload"] = long;
+    assert!(Parts::scan(&json::canonical_value(&long_deal).unwrap()).is_none());
+}
+
 /// Pins the exact bytes, the payload hash, the message hash and the signature; computed apart in
 /// Python from RFC 8032 and BIP-350.
 #[test]

@@ -455,6 +455,11 @@ fn deals_checked_together_have_the_same_verdicts() {
             let together = pool
                 .unwrap()
                 .install(|| deal::check_many(&table.params, &numbered));
+            for (dealer, verdict) in together.iter().enumerate() {
+                assert!(
+                    verdict.as_ref().is_ok_and(|deal| deal.dealer() == dealer) || verdict.is_err()
+                );
+            }
             let together: Vec<_> = together.iter().map(|v| format!("{v:?}")).collect();
             assert_eq!(together, alone, "case {case}, {threads} threads");
         }

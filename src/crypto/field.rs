@@ -131,11 +131,35 @@ mod tests {
         assert!(three.add(&three.negated_if(true)).is_zero());
         assert_eq!(three.negated_if(false), three);
         assert_eq!(three.sub(&one).sub(&one), one);
+        assert!(F::default().is_zero() && !one.is_zero() && !three.is_zero());
     }
 
     #[test]
     fn the_laws_of_a_field_hold_in_both() {
         laws::<blst_fp>();
         laws::<blst_fp2>();
+    }
+
+    /// Whatever its limbs have in common, and in either half of a pair.
+    #[test]
+    fn what_is_not_zero_in_one_limb_is_not_zero() {
+        for (i, j) in (0..6).flat_map(|i| (0..6).map(move |j| (i, j))) {
+            let mut element = blst_fp::default();
+            (element.l[i], element.l[j]) = (5, 5);
+            assert!(!element.is_zero());
+            let zero = blst_fp::default();
+            assert!(
+                !blst_fp2 {
+                    fp: [element, zero]
+                }
+                .is_zero()
+            );
+            assert!(
+                !blst_fp2 {
+                    fp: [zero, element]
+                }
+                .is_zero()
+            );
+        }
     }
 }

@@ -168,6 +168,9 @@ mod tests {
             Err(CodeError::Count(9))
         );
         assert_eq!(Code::parse(&"zoo ".repeat(129)), Err(CodeError::TooLong));
+        let longest = format!("{WORDS:512}");
+        assert!(Code::parse(&longest).is_ok());
+        assert_eq!(Code::parse(&format!("{longest} ")), Err(CodeError::TooLong));
         assert_eq!(
             Code::parse("zoo zoo Zooo zoo").unwrap_err().to_string(),
             "word 3, \"zooo\", is not one of the 2048 code words"

@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 
 use crate::ceremony::evidence::Evidence;
+use crate::ceremony::outcome::Outcome;
 use crate::ceremony::plan::Plan;
 use crate::ceremony::session::Session;
 use crate::ceremony::step::{Examination, MessageRef, SessionError};
@@ -44,6 +45,8 @@ pub struct Turnout {
     pub deals: usize,
     /// Its confirms.
     pub confirms: usize,
+    /// Its partials.
+    pub partials: usize,
     /// Its abandons.
     pub abandons: usize,
     /// Against whom it complained, ascending, each once.
@@ -61,6 +64,7 @@ impl Turnout {
             operator,
             deals: board.deals(operator).count(),
             confirms: board.confirms(operator).count(),
+            partials: board.partials(operator).count(),
             abandons: board.abandons(operator).count(),
             complaints: against.into_iter().collect(),
         }
@@ -194,11 +198,26 @@ impl Report {
                 sentences.push(format!("no {what} from {}", names(missing)));
             }
         }
-        if examination.outcome.is_some() {
+        if let Some(awaited) = &examination.awaited_partials
+            && examination.outcome.is_none()
+        {
             sentences.push(format!(
+                "{} more partial(s) are needed; none from {}",
+                awaited.needed,
+                names(&awaited.of)
+            ));
+        }
+        match &examination.outcome {
+            Some(Outcome::Keygen(_)) => sentences.push(format!(
                 "complete: all {} operators confirmed one transcript, and every signature verifies",
                 plan.roster().len()
-            ));
+            )),
+            Some(Outcome::Sign(outcome)) => sentences.push(format!(
+                "complete: {} operators signed, and every one of {} signature(s) verifies under its validator's key",
+                plan.threshold(),
+                outcome.signatures().len()
+            )),
+            None => {}
         }
         sentences
     }

@@ -3,14 +3,15 @@
 //! It owns the most dangerous order of the product: what leaves this machine was stored and fsynced
 //! first. Killed anywhere and run again, it goes on.
 
+use std::time::Duration;
+
 use crate::ambient::Randomness;
 use crate::ceremony::evidence::Fault;
 use crate::ceremony::outcome::Outcome;
-use crate::ceremony::plan::Plan;
-use crate::ceremony::step::{Step, Stop};
+use crate::ceremony::step::{AwaitedPartials, Step, Stop};
 use crate::ceremony::{Observer, Unobserved};
-use crate::courier::seated::Side;
-use crate::courier::{Ceremony, Courier, CourierError, Moved};
+use crate::courier::seated::{Known, Side};
+use crate::courier::{Courier, CourierError, Moved};
 use crate::store::seat::{Seat, SeatError};
 use crate::store::vault::Marker;
 use crate::wire::envelope::Kind;
@@ -44,6 +45,8 @@ pub enum Standing {
         /// Whose confirms are missing.
         confirms: Vec<Index>,
     },
+    /// More operators have to sign, in a signing ceremony; what is proved beside it ends nothing.
+    AwaitingPartials(AwaitedPartials, Vec<Fault>),
     /// It cannot become complete.
     Stopped(Stop),
 }
@@ -76,7 +79,6 @@ impl Watcher for Unobserved {}
 /// Does all that can be done now.
 pub fn run(
     seat: &mut Seat<'_>,
-    plan: &Plan,
     couriers: &mut [Box<dyn Courier>],
     randomness: &mut dyn Randomness,
     watcher: &dyn Watcher,
@@ -84,7 +86,7 @@ pub fn run(
     let mut moved = Moved::default();
     let mut sent = Vec::new();
     // What a full or read-only stick does not take now does not keep us from what it brings.
-    exchange(seat, plan, couriers, &mut moved, watcher)?;
+    exchange(seat, couriers, &mut moved, watcher)?;
     loop {
         let standing = match seat.next(randomness, watcher)? {
             Step::Send(envelopes) => {
@@ -101,10 +103,11 @@ pub fn run(
                 continue;
             }
             Step::Complete { outcome, faults } => {
-                seat.mark(Marker::Complete, outcome.transcript().as_bytes())?;
+                seat.mark_complete(&outcome)?;
                 Standing::Complete { outcome, faults }
             }
             Step::Wait { deals, confirms } => Standing::Waiting { deals, confirms },
+            Step::AwaitPartials { awaited, faults } => Standing::AwaitingPartials(awaited, faults),
             Step::Stop(stop) => {
                 if !stop.faults.is_empty() || !stop.collisions.is_empty() {
                     seat.mark(Marker::Ended, b"")?;
@@ -113,7 +116,7 @@ pub fn run(
             }
         };
         let before = moved.received;
-        let undelivered = exchange(seat, plan, couriers, &mut moved, watcher)?;
+        let undelivered = exchange(seat, couriers, &mut moved, watcher)?;
         if moved.received == before || matches!(standing, Standing::Complete { .. }) {
             return Ok(Ran {
                 standing,
@@ -125,32 +128,49 @@ pub fn run(
     }
 }
 
+/// Waits for news, at most for `limit`: of the first courier that tells of any, or else of time.
+pub fn wait(seat: &Seat<'_>, couriers: &mut [Box<dyn Courier>], limit: Duration) {
+    let known = Known::seated(seat);
+    let told = couriers.iter().position(|courier| courier.follows());
+    if let Some(courier) = couriers.get_mut(told.unwrap_or(0)) {
+        courier.wait(&known.ceremony(), limit);
+    }
+}
+
+/// Tells the couriers that this operator needs nothing more of them.
+pub fn finished(seat: &Seat<'_>, couriers: &mut [Box<dyn Courier>]) {
+    let known = Known::seated(seat);
+    for courier in couriers {
+        courier.finished(&known.ceremony());
+    }
+}
+
 /// Exchanges with every courier; one that is away does not keep us from the others. Returns those
 /// that could not be reached or take all; that none can be reached is an error.
 fn exchange(
     seat: &mut Seat<'_>,
-    plan: &Plan,
     couriers: &mut [Box<dyn Courier>],
     moved: &mut Moved,
     watcher: &dyn Watcher,
 ) -> Result<Vec<CourierError>, DriverError> {
-    let stem = plan.name().file_stem();
-    let ceremony = Ceremony {
-        cid: plan.cid(),
-        plan: plan.bytes(),
-        stem: &stem,
-    };
+    let known = Known::seated(seat);
+    let ceremony = known.ceremony();
     let mut undelivered = Vec::new();
     let mut reached = couriers.is_empty();
     for courier in couriers {
-        let (now, failed) = match courier.exchange(&ceremony, &mut Side(seat)) {
+        let name = courier.name();
+        let mut side = Side {
+            seat,
+            courier: &name,
+        };
+        let (now, failed) = match courier.exchange(&ceremony, &mut side) {
             Ok(now) => (Some(now), None),
             Err(CourierError::Board(error)) => return Err(CourierError::Board(error).into()),
             Err(error) => (error.moved().cloned(), Some(error)),
         };
         let none = Moved::default();
         let told = now.as_ref().unwrap_or(&none);
-        watcher.exchanged(&courier.name(), told, failed.as_ref());
+        watcher.exchanged(&name, told, failed.as_ref());
         undelivered.extend(failed);
         let Some(now) = now else { continue };
         reached = true;
@@ -166,6 +186,7 @@ fn exchange(
             all.dedup();
         }
     }
+    seat.keep_arrivals()?;
     match undelivered.pop() {
         Some(error) if !reached => Err(error.into()),
         last => Ok(undelivered.into_iter().chain(last).collect()),

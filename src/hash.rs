@@ -40,6 +40,28 @@ tags! {
     ENCRYPTION_KEY = "conclave/1/encryption-key";
     /// Relay write key from identity secret and encryption key.
     RELAY_KEY = "conclave/1/relay-key";
+    /// Salt of a shelf's name from the plan's random bytes.
+    RELAY_SALT = "conclave/1/relay/salt";
+    /// Token for reading a shelf from the plan's random bytes.
+    RELAY_TOKEN = "conclave/1/relay/token";
+    /// Hash of that token: what a relay keeps of it.
+    RELAY_READER = "conclave/1/relay/reader";
+    /// A shelf's name.
+    RELAY_SHELF = "conclave/1/relay/shelf";
+    /// Key of the labels on a shelf from the plan's random bytes.
+    RELAY_LABEL_KEY = "conclave/1/relay/label-key";
+    /// A label on a shelf.
+    RELAY_LABEL = "conclave/1/relay/label";
+    /// Key of the blobs on a shelf from the plan's random bytes.
+    RELAY_BLOB_KEY = "conclave/1/relay/blob-key";
+    /// Key of the blobs' nonces from the plan's random bytes.
+    RELAY_NONCE_KEY = "conclave/1/relay/nonce-key";
+    /// Nonce of a blob.
+    RELAY_NONCE = "conclave/1/relay/nonce";
+    /// Signature of a relay write key over an entry.
+    RELAY_ENTRY = "conclave/1/relay/entry";
+    /// Hash of a shelf's list of entries.
+    RELAY_LISTING = "conclave/1/relay/listing";
     /// Hash of a plan: the ceremony id.
     PLAN = "conclave/1/plan";
     /// The spoken words of a plan.
@@ -76,10 +98,20 @@ tags! {
     EVIDENCE = "conclave/1/evidence";
     /// Weights of the check that stored shares are still the secrets of their public shares.
     STORED_SHARES = "conclave/1/stored-shares";
+    /// Binding of a share on paper to what stands beside it and to its public share.
+    PAPER_BINDING = "conclave/1/paper/binding";
+    /// Challenge seed of a proof of all shares; its nonce hashes the same statement under it.
+    SHARE_PROOF = "conclave/1/share-proof";
+    /// Nonce of the same proof.
+    SHARE_PROOF_NONCE = "conclave/1/share-proof/nonce";
+    /// Signature of an identity over a file with such a proof.
+    SHARE_PROOF_SIGNATURE = "conclave/1/share-proof/signature";
     /// Weights of a batch of subgroup checks.
     SUBGROUP_WEIGHTS = "conclave/1/subgroup-weights";
     /// An auditor's weights for a batch of signatures.
     AUDIT_SIGNATURES = "conclave/1/audit/signatures";
+    /// An auditor's weights for the batch of a signing ceremony's partial signatures.
+    AUDIT_PARTIALS = "conclave/1/audit/partials";
 }
 
 impl Tag {

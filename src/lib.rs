@@ -12,6 +12,7 @@
 //! floor 7  driver       the one loop: courier in, session, fsync, courier out
 //! floor 6  courier      carries messages     artifacts   what a ceremony leaves behind
 //! floor 5  audit        outcome, recomputed  store       the only disk access
+//!          relay        a shelf for blobs that nobody trusts
 //! floor 4  ceremony     plan, session, flows, outcome: bytes in, verdicts and next steps out
 //! floor 2  ethereum     signing objects      wire        signed messages    protocol  dealing, pure
 //! floor 1  crypto       the only blst, the only unsafe
@@ -33,6 +34,7 @@ pub mod wire;
 pub mod ceremony;
 
 pub mod audit;
+pub mod relay;
 pub mod store;
 
 pub mod artifacts;

@@ -21,8 +21,10 @@ use crate::artifacts::record::RecordError;
 use crate::artifacts::{self, ArtifactError};
 use crate::audit::{AuditError, Conclusion, audit};
 use crate::ceremony::Stage;
-use crate::ceremony::outcome::{Outcome, OutcomeCodeError};
-use crate::ceremony::plan::{Plan, PlanError, RehearsalSize, default_threshold};
+use crate::ceremony::outcome::{KeygenOutcome, OutcomeCodeError};
+use crate::ceremony::plan::{
+    KeygenPlan, Plan, PlanError, PlanKind, RehearsalSize, default_threshold,
+};
 use crate::crypto::bls;
 use crate::crypto::identity::IdentityKey;
 use crate::crypto::point::G2;
@@ -108,7 +110,7 @@ pub struct Report {
     /// The rehearsed plan.
     pub plan: Plan,
     /// The outcome.
-    pub outcome: Outcome,
+    pub outcome: KeygenOutcome,
     /// Its plan code and outcome code.
     pub codes: (Code, Code),
     /// Every operator, in roster order.
@@ -141,6 +143,9 @@ pub enum RehearsalError {
     /// The plan is one of a rehearsal already.
     #[error("the plan is a rehearsal's own copy; rehearse the plan it was made from")]
     IsRehearsal,
+    /// A plan of another kind than keygen.
+    #[error("a plan of kind {} cannot be rehearsed; keygens can", .0.word())]
+    Kind(PlanKind),
     /// Sizes that no plan may have.
     #[error("{0}")]
     Size(String),
@@ -232,6 +237,7 @@ pub fn rehearse(
     options: Options,
     world: &mut World<'_>,
 ) -> Result<Report, RehearsalError> {
+    let plan = plan.keygen().ok_or(RehearsalError::Kind(plan.kind()))?;
     if plan.is_rehearsal() {
         return Err(RehearsalError::IsRehearsal);
     }
@@ -265,8 +271,9 @@ pub fn rehearse(
     }
     let plan = copy(plan, cards, options, world)?;
     let record = out.join("record");
+    let played = plan.keygen().ok_or(RehearsalError::Kind(plan.kind()))?;
     let scene = Scene {
-        plan: &plan,
+        plan: played,
         stick: &stick,
         record: &record,
         options,
@@ -280,7 +287,7 @@ pub fn rehearse(
     world
         .narrator
         .say("the keystores are opened again and made to sign");
-    let signed_with = check_signing(&plan, &outcome, &players, options, world)?;
+    let signed_with = check_signing(played, &outcome, &players, options, world)?;
 
     let operators = players
         .into_iter()
@@ -303,7 +310,7 @@ pub fn rehearse(
 }
 
 /// Who plays: the plan's names and indices, or as many as were asked for.
-fn casting(plan: &Plan, options: Options) -> Result<Vec<(Index, Text)>, RehearsalError> {
+fn casting(plan: KeygenPlan<'_>, options: Options) -> Result<Vec<(Index, Text)>, RehearsalError> {
     let own = || {
         plan.roster()
             .iter()
@@ -362,7 +369,7 @@ fn make_home(
 }
 
 fn copy(
-    plan: &Plan,
+    plan: KeygenPlan<'_>,
     cards: Vec<(Index, VerifiedCard)>,
     options: Options,
     world: &mut World<'_>,
@@ -386,7 +393,7 @@ fn copy(
 
 fn check_record(
     scene: &Scene<'_>,
-    outcome: &Outcome,
+    outcome: &KeygenOutcome,
     world: &World<'_>,
 ) -> Result<(), RehearsalError> {
     let (plan, record) = (scene.plan, scene.record);
@@ -417,8 +424,8 @@ fn check_record(
 /// keystores; the result must be the very signature in the deposit file. (The outcome's own
 /// signatures were combined from the first t.)
 fn check_signing(
-    plan: &Plan,
-    outcome: &Outcome,
+    plan: KeygenPlan<'_>,
+    outcome: &KeygenOutcome,
     players: &[Player],
     options: Options,
     world: &World<'_>,
@@ -436,7 +443,7 @@ fn check_signing(
         Some(kdf) => {
             let threads = options.capacity.threads(kdf.memory_bytes())?;
             let disk = &*world.disk;
-            let open = |signer: &&Player| open_keystores(plan, &signer.directory, count, disk);
+            let open = |signer: &&Player| open_keystores(&plan, &signer.directory, count, disk);
             threads.install(|| signers.par_iter().map(open).collect::<Result<_, _>>())?
         }
         None if signers.iter().any(|signer| signer.shares.is_empty()) => {

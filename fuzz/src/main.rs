@@ -15,6 +15,7 @@ mod harness {
     pub(crate) mod faults;
     pub(crate) mod forgery;
     pub(crate) mod homes;
+    pub(crate) mod signing;
 }
 #[allow(dead_code)]
 #[path = "../targets/mod.rs"]

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use conclave::audit::{audit_evidence, bears_out};
 use conclave::ceremony::Unobserved;
 use conclave::ceremony::evidence::{Evidence, Fault};
-use conclave::ceremony::outcome::Outcome;
+use conclave::ceremony::outcome::KeygenOutcome;
 use conclave::ceremony::plan::{Draft, Plan, Validator};
 use conclave::ceremony::session::{Registered, Session, label};
 use conclave::ceremony::step::{Me, Memory, Step};
@@ -44,7 +44,7 @@ pub(crate) struct Stage {
     /// What it ended with.
     pub(crate) outcome: Vec<u8>,
     /// The same, not written yet.
-    pub(crate) ended: Outcome,
+    pub(crate) ended: KeygenOutcome,
     /// What honest operators say here, on that board or on one with a cheat: bytes of envelopes.
     honest: BTreeSet<Vec<u8>>,
     /// By dealer: the deals whose proof anybody can have made.
@@ -88,7 +88,7 @@ impl Stage {
             outcome,
             ..
         } = ceremony::play(draft(&players), players);
-        let params = plan.params();
+        let params = plan.keygen().unwrap().params();
         let of = |by: u64, kind: &str| {
             let name = board
                 .0
@@ -364,6 +364,7 @@ pub(crate) fn perform(bytes: &[u8]) -> Option<Vec<Said>> {
         let place = match line.kind {
             Kind::Deal => Place::Deal,
             Kind::Confirm | Kind::Abandon => Place::Confirm,
+            Kind::Partial => Place::Partial,
             Kind::Complain => {
                 let deal = line
                     .deal
@@ -529,7 +530,7 @@ pub(crate) fn board(bytes: &[u8]) {
                         "stopped, and complete"
                     );
                 }
-                Step::StoreShares(_) | Step::Wait { .. } => {}
+                Step::StoreShares(_) | Step::Wait { .. } | Step::AwaitPartials { .. } => {}
             }
             assert_eq!(
                 std::mem::discriminant(&step),

@@ -10,11 +10,14 @@ use std::sync::OnceLock;
 use serde_json::Value;
 
 pub(crate) mod boards;
+pub(crate) mod codes;
 mod faults;
 mod foreign;
 pub(crate) mod memory;
 pub(crate) mod mutate;
-mod public;
+pub(crate) mod public;
+pub(crate) mod relays;
+pub(crate) mod signing;
 pub(crate) mod stores;
 
 /// A target: its name, which is that of its corpus, what it does, and how its inputs are changed.
@@ -73,10 +76,21 @@ pub(crate) const ALL: &[Target] = &[
     target("known", stores::known, Shape::Json, 20),
     target("network", foreign::network, Shape::Json, 50),
     target("outcome", public::outcome, Shape::Json, 3),
+    target("paper", codes::paper, Shape::Text, 100),
+    target("partial", signing::partial, Shape::Json, 10),
     target("payload", boards::payload, Shape::Json, 10),
     target("plan", public::plan, Shape::Json, 6),
+    target("qr_lines", codes::lines, Shape::Text, 100),
+    target("qr_payload", codes::document, Shape::Bytes, 50),
+    target("qr_picture", codes::picture, Shape::Bytes, 20),
     target("record", stores::record, Shape::Json, 6),
+    target("relay_entry", relays::entry, Shape::Bytes, 100),
+    target("relay_json", relays::json, Shape::Json, 30),
+    target("share_backup", stores::share_backup, Shape::Bytes, 20),
+    target("share_proof", public::share_proof, Shape::Json, 30),
     target("shares", stores::shares, Shape::Bytes, 10),
+    target("sign_csv", signing::list, Shape::Text, 50),
+    target("signed", signing::signed, Shape::Json, 20),
     target("text", foreign::text, Shape::Text, 100),
 ];
 

@@ -1,15 +1,18 @@
 //! Public files of our own kinds: what is taken has one form, and means the same when read again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
 use conclave::artifacts::cluster::Cluster;
 use conclave::audit::{Conclusion, audit, audit_evidence, bears_out};
 use conclave::ceremony::Unobserved;
 use conclave::ceremony::evidence::Evidence;
-use conclave::ceremony::plan::{Plan, RehearsalSize};
+use conclave::ceremony::plan::{KeygenPlan, Plan, PlanWork, RehearsalSize, SignPlan};
+use conclave::ceremony::share_proof::{ShareProof, Subject};
 use conclave::cli::page::Page;
-use conclave::json;
+use conclave::hash::Tag;
+use conclave::json::{self, Text};
+use conclave::secret::Secret;
 use conclave::wire::card::{MAX_CARD_BYTES, VerifiedCard};
 use conclave::wire::envelope::Envelope;
 use serde_json::Value;
@@ -63,6 +66,78 @@ pub(crate) fn card(bytes: &[u8]) {
     }
 }
 
+/// The proofs that inputs are changes of: with a challenge, and without.
+pub(crate) fn share_proofs() -> &'static [Value; 2] {
+    static MADE: OnceLock<[Value; 2]> = OnceLock::new();
+    MADE.get_or_init(|| {
+        let Stage { players, ended, .. } = stage();
+        [Some("drill of April 2027"), None].map(|challenge| {
+            let challenge = challenge.map(|text| Text::try_from(text.to_owned()).unwrap());
+            let proof = ShareProof::make(
+                players[0].memory.shares.as_ref().unwrap(),
+                &ended.hash().unwrap(),
+                &players[0].me.identity,
+                challenge,
+                1_790_000_000,
+                &Secret::new([7; 32]),
+            );
+            serde_json::from_slice(proof.unwrap().bytes()).unwrap()
+        })
+    })
+}
+
+/// A share proof, as it is and signed again by the operator whose shares the seeds prove.
+pub(crate) fn share_proof(bytes: &[u8]) {
+    proves(bytes);
+    let Ok(Value::Object(mut fields)) = serde_json::from_slice(bytes) else {
+        return;
+    };
+    let me = &stage().players[0].me.identity;
+    fields.remove("signature");
+    fields.insert("identity".to_owned(), me.public().to_string().into());
+    let Ok(signed) = json::canonical_value(&Value::Object(fields.clone())) else {
+        return;
+    };
+    let signature = me.sign(Tag::SHARE_PROOF_SIGNATURE, &signed);
+    fields.insert("signature".to_owned(), signature.to_string().into());
+    proves(&json::canonical_value(&Value::Object(fields)).unwrap());
+}
+
+fn proves(bytes: &[u8]) {
+    let proof = match ShareProof::parse(bytes) {
+        Ok(proof) => proof,
+        Err(error) => return drop(said(error)),
+    };
+    assert_eq!(proof.bytes(), bytes);
+    taken("share-proof", bytes);
+    let Stage {
+        plan,
+        players,
+        ended,
+        ..
+    } = stage();
+    let subject = Subject {
+        cid: plan.cid(),
+        outcome: &ended.hash().unwrap(),
+        epoch: 0,
+        sharing: ended.sharing(),
+    };
+    match proof.verify(&subject, &players[0].me.identity.public()) {
+        // What holds was proved: only what no proof speaks of can be another.
+        Ok(()) => {
+            let bare = |value: &Value| {
+                let mut value = value.clone();
+                let fields = value.as_object_mut().unwrap();
+                fields.retain(|field, _| field != "signature" && field != "tool");
+                value
+            };
+            let found = bare(&serde_json::from_slice(bytes).unwrap());
+            assert!(share_proofs().iter().any(|made| bare(made) == found));
+        }
+        Err(error) => drop(said(error)),
+    }
+}
+
 pub(crate) fn plan(bytes: &[u8]) {
     let plan = match Plan::parse(bytes) {
         Ok(plan) => plan,
@@ -75,7 +150,6 @@ pub(crate) fn plan(bytes: &[u8]) {
     assert_eq!(Plan::parse(&pretty).unwrap().cid(), plan.cid());
     let (n, t) = (plan.roster().len(), plan.threshold());
     assert!((2..=n).contains(&t) && n <= 256);
-    assert_eq!(plan.params().indices().len(), n);
     plan.warnings()
         .iter()
         .for_each(|warning| drop(said(warning)));
@@ -84,6 +158,16 @@ pub(crate) fn plan(bytes: &[u8]) {
         !page.contains(|c: char| c.is_control() && c != '\n'),
         "{page:?}"
     );
+    match plan.work() {
+        PlanWork::Keygen(plan) => keygen(plan),
+        PlanWork::Sign(plan) => sign(plan),
+    }
+}
+
+/// What every keygen's plan is good for.
+fn keygen(plan: KeygenPlan<'_>) {
+    let (n, t) = (plan.roster().len(), plan.threshold());
+    assert_eq!(plan.params().indices().len(), n);
     // Whatever is a plan can be rehearsed.
     let roster = plan.roster().iter();
     let roster = roster.map(|operator| (operator.index, operator.card.clone()));
@@ -97,6 +181,26 @@ pub(crate) fn plan(bytes: &[u8]) {
     assert!(rehearsal.is_rehearsal());
     // The same random bytes are those of the seeds: a rehearsal of itself.
     assert!(plan.is_rehearsal() || rehearsal.cid() != plan.cid());
+}
+
+/// What every signing plan is good for: each message has a key and a root, and no two are alike.
+fn sign(plan: SignPlan<'_>) {
+    let (n, t) = (plan.roster().len(), plan.threshold());
+    assert_eq!(
+        (plan.sharing().indices().len(), plan.sharing().threshold()),
+        (n, t)
+    );
+    assert_eq!(plan.roots().len(), plan.messages().len());
+    let mut roots = BTreeSet::new();
+    for (message, root) in plan.messages().iter().zip(plan.roots()) {
+        let key = plan.key(message).unwrap();
+        assert_eq!(
+            message.object.signing_root(key, plan.network()),
+            Some(*root)
+        );
+        assert!(roots.insert((message.key, *root)));
+    }
+    assert!(plan.positions().is_sorted_by(|a, b| a < b));
 }
 
 pub(crate) fn envelope(bytes: &[u8]) {
@@ -119,12 +223,20 @@ pub(crate) fn envelope(bytes: &[u8]) {
     }
 }
 
+/// How many rows a plan has of what is checked one by one.
+fn rows(plan: &Plan) -> usize {
+    match plan.work() {
+        PlanWork::Keygen(plan) => plan.validators().len(),
+        PlanWork::Sign(plan) => plan.messages().len(),
+    }
+}
+
 pub(crate) fn evidence(bytes: &[u8]) {
     let (evidence, plan, messages) = match Evidence::parse(bytes) {
         Ok(parsed) => parsed,
         Err(error) => return listed(error),
     };
-    if messages.len() > 64 || plan.roster().len() > 16 || plan.validators().len() > 16 {
+    if messages.len() > 64 || plan.roster().len() > 16 || rows(&plan) > 16 {
         return;
     }
     let report = audit_evidence(&plan, &messages, &Unobserved).unwrap();

@@ -18,6 +18,7 @@ use conclave::store::disk::{Disk, Kind};
 use conclave::store::home::Home;
 use conclave::store::keys::{Identities, Recipient, Talk};
 use conclave::store::known::{Book, How};
+use conclave::store::share_backup::ShareBackup;
 use conclave::store::wrap::{HomeKey, Unlock, is_passphrase_file, unseal};
 use serde_json::Value;
 
@@ -229,6 +230,27 @@ pub(crate) fn shares(bytes: &[u8]) {
     }
 }
 
+/// An archive of shares, as it is and with its headers' checksums set right.
+pub(crate) fn share_backup(bytes: &[u8]) {
+    restore_shares(bytes);
+    restore_shares(&summed(bytes));
+}
+
+fn restore_shares(bytes: &[u8]) {
+    let backup = match ShareBackup::from_tar(bytes) {
+        Ok(backup) => backup,
+        Err(error) => return drop(said(error)),
+    };
+    let written = backup.to_tar().unwrap();
+    let again = written.expose(|tar| ShareBackup::from_tar(tar)).unwrap();
+    assert!(written.ct_eq(&again.to_tar().unwrap()));
+    assert_eq!(again.about(), backup.about());
+    // A confirm fixes the public shares, and they the shares: nobody can make others up.
+    if backup.is_confirmed() && backup.plan().cid() == stage().plan.cid() {
+        assert_eq!(backup.shares().sharing, *stage().ended.sharing());
+    }
+}
+
 /// Lays out what an input says: an array of `[path, contents]`. Contents are text, `$` and the label
 /// of a message for its bytes, `$plan` for the plan, or a number for something that is no file.
 fn layout(bytes: &[u8], root: &Path) -> Option<Memory> {
@@ -272,6 +294,7 @@ impl LocalBoard for Local {
             .map(|(label, bytes)| Labelled {
                 label: label.clone(),
                 content: ContentHash::of(bytes),
+                own: false,
             })
             .collect())
     }
@@ -320,6 +343,11 @@ pub(crate) fn folder(bytes: &[u8]) {
         cid: plan.cid(),
         plan: plan.bytes(),
         stem: &stem,
+        meeting: courier::Meeting {
+            random: plan.random(),
+            operators: &[],
+            own: None,
+        },
     };
     let moved = match courier.exchange(&ceremony, &mut local) {
         Ok(moved) => moved,

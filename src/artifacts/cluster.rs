@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ceremony::outcome::Outcome;
-use crate::ceremony::plan::Plan;
+use crate::ceremony::outcome::KeygenOutcome;
+use crate::ceremony::plan::KeygenPlan;
 use crate::crypto::identity::IdentityPublic;
 use crate::crypto::point::{G1, PointError};
 use crate::crypto::sharing::{Sharing, SharingError};
@@ -120,7 +120,7 @@ struct ClusterFile {
 
 impl Cluster {
     /// Describes the cluster of a complete ceremony.
-    pub fn new(plan: &Plan, outcome: &Outcome) -> Result<Self, JsonError> {
+    pub fn new(plan: KeygenPlan<'_>, outcome: &KeygenOutcome) -> Result<Self, JsonError> {
         let sharing = outcome.sharing();
         let operators = plan.roster().iter().map(|operator| Operator {
             index: operator.index,

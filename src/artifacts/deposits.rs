@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{ArtifactError, Check, PublicFile, Purpose};
-use crate::ceremony::outcome::Outcome;
-use crate::ceremony::plan::Plan;
+use crate::ceremony::outcome::KeygenOutcome;
+use crate::ceremony::plan::KeygenPlan;
 use crate::ethereum::address::Address;
 use crate::ethereum::amount::Gwei;
 use crate::ethereum::deposit::{
@@ -24,7 +24,10 @@ struct Group {
 }
 
 /// Returns the files, by amount, then by credentials; entries stand in the plan's order.
-pub(super) fn files(plan: &Plan, outcome: &Outcome) -> Result<Vec<PublicFile>, ArtifactError> {
+pub(super) fn files(
+    plan: KeygenPlan<'_>,
+    outcome: &KeygenOutcome,
+) -> Result<Vec<PublicFile>, ArtifactError> {
     let mut groups: BTreeMap<Group, Vec<DepositEntry>> = BTreeMap::new();
     let apart = plan.network().rules().one_credential_per_file;
     let keys = outcome.sharing().group_keys();

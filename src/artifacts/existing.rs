@@ -10,16 +10,25 @@ use std::sync::Arc;
 
 use super::keystores::KeystoreSet;
 use super::record::{MESSAGES, read_record};
-use super::{ArtifactError, KEYS, PublicFile, Purpose, RECORD, Request, WrittenFile, report};
+use super::{ArtifactError, KEYS, PublicFile, Purpose, RECORD, WrittenFile, report};
+use crate::ceremony::outcome::Outcome;
+use crate::ceremony::plan::Plan;
 use crate::ceremony::session::{Registered, Session};
 use crate::ceremony::{Messages as _, Observer};
 use crate::store::disk::Disk;
+
+/// What the record in the directory has to be of.
+pub(super) struct Subject<'a> {
+    pub(super) plan: &'a Plan,
+    /// Whether an outcome is the expected one.
+    pub(super) leads_to: &'a dyn Fn(&Outcome) -> bool,
+}
 
 /// Verifies the directory and lists its files.
 pub(super) fn verify(
     disk: &Arc<dyn Disk>,
     directory: &Path,
-    request: &Request<'_>,
+    subject: &Subject<'_>,
     public: &[PublicFile],
     keystores: Option<&KeystoreSet<'_>>,
     observer: &dyn Observer,
@@ -30,7 +39,7 @@ pub(super) fn verify(
     };
     let mut files: Vec<WrittenFile> = public.iter().map(PublicFile::written).collect();
     files.extend(keystores.map(KeystoreSet::files).unwrap_or_default());
-    check_names(disk.as_ref(), directory, &files).map_err(differs)?;
+    check_names(disk.as_ref(), directory, &files, true).map_err(differs)?;
     for file in public {
         let path = directory.join(&file.name);
         if disk.holds(&path, &file.bytes)? {
@@ -44,7 +53,7 @@ pub(super) fn verify(
         }
         files.retain(|listed| listed.purpose != Purpose::Report);
     }
-    let messages = check_record(disk, directory, request, observer).map_err(differs)?;
+    let messages = check_record(disk, directory, subject, observer).map_err(differs)?;
     files.extend(messages.into_iter().map(|name| WrittenFile {
         path: [RECORD, MESSAGES, &name].iter().collect(),
         purpose: Purpose::Message,
@@ -62,15 +71,20 @@ pub(super) fn verify(
     Ok(files)
 }
 
-/// Whether these files, the directories they lie in and the messages' directory stand there, and
-/// nothing else.
-fn check_names(disk: &dyn Disk, directory: &Path, files: &[WrittenFile]) -> Result<(), String> {
+/// Whether these files, the directories they lie in and, where messages are `recorded`, the messages'
+/// directory stand there, and nothing else.
+pub(super) fn check_names(
+    disk: &dyn Disk,
+    directory: &Path,
+    files: &[WrittenFile],
+    recorded: bool,
+) -> Result<(), String> {
     let mut expected: BTreeMap<PathBuf, BTreeSet<PathBuf>> = BTreeMap::new();
     let messages = Path::new(RECORD).join(MESSAGES);
     for path in files
         .iter()
         .map(|file| file.path.as_path())
-        .chain([messages.as_path()])
+        .chain(recorded.then_some(messages.as_path()))
     {
         // The file in its directory, that one in its own, up to the top.
         let mut inner = path;
@@ -97,17 +111,17 @@ fn check_names(disk: &dyn Disk, directory: &Path, files: &[WrittenFile]) -> Resu
 }
 
 /// Whether the record's messages lead to the outcome by themselves; returns their names.
-fn check_record(
+pub(super) fn check_record(
     disk: &Arc<dyn Disk>,
     directory: &Path,
-    request: &Request<'_>,
+    subject: &Subject<'_>,
     observer: &dyn Observer,
 ) -> Result<Vec<String>, String> {
     let record = read_record(disk, &directory.join(RECORD)).map_err(|error| error.to_string())?;
     if let Some(other) = record.ignored().first() {
         return Err(format!("its record holds {other}"));
     }
-    let mut session = Session::new(request.plan);
+    let mut session = Session::new(subject.plan);
     for id in record.messages() {
         let bytes = record.load(id).map_err(|error| error.to_string())?;
         if let Registered::Noise(why) = session.register(&bytes, id) {
@@ -119,7 +133,7 @@ fn check_record(
     let examination = session
         .examine(&record, observer)
         .map_err(|error| error.to_string())?;
-    if examination.outcome.as_ref() == Some(request.outcome) {
+    if examination.outcome.as_ref().is_some_and(subject.leads_to) {
         Ok(record.messages().to_vec())
     } else {
         Err("the messages of its record do not lead to this outcome".to_owned())

@@ -67,7 +67,7 @@ impl<'a> KeystoreSet<'a> {
             "the shares do not belong to the outcome",
         ))?;
         Ok(Some(Self {
-            plan: request.plan,
+            plan: request.plan.plan(),
             own,
             publics: sharing.shares_of(operator).copied().collect(),
             choice,

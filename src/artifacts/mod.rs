@@ -23,8 +23,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::ambient::{Randomness, RandomnessError};
-use crate::ceremony::outcome::Outcome;
-use crate::ceremony::plan::Plan;
+use crate::ceremony::outcome::KeygenOutcome;
+use crate::ceremony::plan::KeygenPlan;
 use crate::ceremony::shares::OwnShares;
 use crate::ceremony::{MessagesError, Observer};
 use crate::crypto::feldman;
@@ -35,6 +35,7 @@ use crate::json::JsonError;
 use crate::secret::{Passphrase, PassphraseError};
 use crate::store::disk::{Access, Disk, DiskError};
 use crate::store::folder::FolderError;
+use crate::store::wrap::WrapError;
 use crate::wire::code::Code;
 
 pub mod cluster;
@@ -45,9 +46,11 @@ mod passphrase;
 pub mod record;
 mod registrations;
 pub mod report;
+mod signed;
 mod staging;
 
 pub use record::{Recorded, write_record};
+pub use signed::{SignedRequest, write_signed};
 
 /// The directory of the keystores.
 pub const KEYS: &str = "validator_keys";
@@ -59,9 +62,9 @@ pub const RECORD: &str = "record";
 #[derive(Clone, Copy)]
 pub struct Request<'a> {
     /// The plan.
-    pub plan: &'a Plan,
+    pub plan: KeygenPlan<'a>,
     /// What its ceremony ended with.
-    pub outcome: &'a Outcome,
+    pub outcome: &'a KeygenOutcome,
     /// The operator's shares; a witness has none and gets no keystores.
     pub own: Option<&'a OwnShares>,
     /// Which keystores the operator wants.
@@ -123,6 +126,12 @@ pub struct WrittenFile {
 pub enum Purpose {
     /// The page for people.
     Report,
+    /// Words about the other files.
+    Notes,
+    /// A signed exit.
+    Exit,
+    /// Signed changes of withdrawal credentials.
+    BlsChanges,
     /// Deposit data.
     Deposits,
     /// Builder registrations.
@@ -146,6 +155,9 @@ impl Purpose {
     pub const fn word(self) -> &'static str {
         match self {
             Self::Report => "report",
+            Self::Notes => "notes",
+            Self::Exit => "exit",
+            Self::BlsChanges => "bls_changes",
             Self::Deposits => "deposits",
             Self::Registrations => "registrations",
             Self::Cluster => "cluster",
@@ -159,7 +171,7 @@ impl Purpose {
 
     /// Whether the file is for this operator's eyes alone.
     pub const fn is_secret(self) -> bool {
-        matches!(self, Self::Keystore | Self::Passphrase)
+        matches!(self, Self::Keystore | Self::Passphrase | Self::Exit)
     }
 }
 
@@ -167,6 +179,9 @@ impl fmt::Display for Purpose {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Report => "the ceremony on one page, for a browser or a printer",
+            Self::Notes => "what may be done with the other files",
+            Self::Exit => "a signed exit for a beacon node: whoever has it can use it",
+            Self::BlsChanges => "signed changes of withdrawal credentials for a beacon node",
             Self::Deposits => "deposit data for a launchpad",
             Self::Registrations => "signed registrations with block builders",
             Self::Cluster => "the cluster: operators and public keys",
@@ -224,6 +239,9 @@ pub enum ArtifactError {
         /// Why.
         source: Box<KeystoreError>,
     },
+    /// A file could not be encrypted.
+    #[error("{0}; nothing was published")]
+    Seal(#[from] WrapError),
     /// No passphrase could be made.
     #[error(transparent)]
     Passphrase(#[from] PassphraseError),
@@ -263,7 +281,10 @@ pub fn write(
         let files = existing::verify(
             disk,
             directory,
-            request,
+            &existing::Subject {
+                plan: request.plan.plan(),
+                leads_to: &|found| found.keygen() == Some(request.outcome),
+            },
             &public,
             keystores.as_ref(),
             observer,
@@ -435,7 +456,7 @@ fn public_files(request: &Request<'_>) -> Result<Vec<PublicFile>, ArtifactError>
         bytes: page.into_bytes(),
         check: Check::Same,
     });
-    for file in record::files(plan, Some(outcome))? {
+    for file in record::files(&plan, Some(&outcome.to_bytes()?))? {
         files.push(PublicFile {
             name: format!("{RECORD}/{}", file.name),
             ..file

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use super::{
     ArtifactError, Check, PublicFile, Purpose, Written, WrittenFile, put, read_back, staging,
 };
-use crate::ceremony::outcome::{MAX_OUTCOME_BYTES, Outcome};
+use crate::ceremony::outcome::MAX_OUTCOME_BYTES;
 use crate::ceremony::plan::{MAX_PLAN_BYTES, Plan};
 use crate::ceremony::{Messages, MessagesError};
 use crate::store::disk::{Access, Disk, DiskError, Entry, Kind};
@@ -127,13 +127,13 @@ impl Messages for RecordFiles {
     }
 }
 
-/// Writes a record alone into `directory`, which must not exist or be empty; reads it back.
+/// Writes a record alone, with the outcome's canonical bytes, into `directory`, which must not exist or be empty; reads it back.
 pub fn write_record(
     disk: &Arc<dyn Disk>,
     directory: &Path,
     plan: &Plan,
     recorded: &Recorded<'_>,
-    outcome: Option<&Outcome>,
+    outcome: Option<&[u8]>,
 ) -> Result<Written, ArtifactError> {
     if !staging::is_vacant(disk.as_ref(), directory)? {
         return Err(ArtifactError::Occupied {
@@ -200,10 +200,7 @@ pub fn read_record(disk: &Arc<dyn Disk>, path: &Path) -> Result<RecordFiles, Rec
 }
 
 /// Returns plan and outcome as a record holds them.
-pub(super) fn files(
-    plan: &Plan,
-    outcome: Option<&Outcome>,
-) -> Result<Vec<PublicFile>, ArtifactError> {
+pub(super) fn files(plan: &Plan, outcome: Option<&[u8]>) -> Result<Vec<PublicFile>, ArtifactError> {
     let mut files = vec![PublicFile {
         name: PLAN.to_owned(),
         purpose: Purpose::Plan,
@@ -214,7 +211,7 @@ pub(super) fn files(
         files.push(PublicFile {
             name: format!("{}{OUTCOME_SUFFIX}", plan.name().file_stem()),
             purpose: Purpose::Outcome,
-            bytes: outcome.to_bytes()?,
+            bytes: outcome.to_vec(),
             check: Check::Same,
         });
     }

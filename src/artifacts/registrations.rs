@@ -1,8 +1,8 @@
 //! Builder registrations: one array in the form of the builder API.
 
 use super::{ArtifactError, Check, PublicFile, Purpose};
-use crate::ceremony::outcome::Outcome;
-use crate::ceremony::plan::Plan;
+use crate::ceremony::outcome::KeygenOutcome;
+use crate::ceremony::plan::KeygenPlan;
 use crate::crypto::bls;
 use crate::crypto::point::{G1, G2};
 use crate::ethereum::registration::SignedRegistration;
@@ -12,7 +12,10 @@ use crate::json;
 const MAX_BYTES: usize = 64 * 1024 * 1024;
 
 /// Returns the file, in the plan's order, if any registration is planned.
-pub(super) fn file(plan: &Plan, outcome: &Outcome) -> Result<Option<PublicFile>, ArtifactError> {
+pub(super) fn file(
+    plan: KeygenPlan<'_>,
+    outcome: &KeygenOutcome,
+) -> Result<Option<PublicFile>, ArtifactError> {
     let keys = outcome.sharing().group_keys();
     let signed: Vec<SignedRegistration> = plan
         .validators()

@@ -15,8 +15,8 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::ambient::utc;
 use crate::audit::Report;
-use crate::ceremony::outcome::Outcome;
-use crate::ceremony::plan::{Plan, PlanKind};
+use crate::ceremony::outcome::KeygenOutcome;
+use crate::ceremony::plan::{KeygenPlan, Plan};
 use crate::ethereum::keystore::KdfChoice;
 use crate::json::Hex;
 use crate::wire::code::Code;
@@ -39,9 +39,9 @@ const LISTED: usize = 100;
 #[derive(Clone, Copy)]
 pub struct Source<'a> {
     /// The plan.
-    pub plan: &'a Plan,
+    pub plan: KeygenPlan<'a>,
     /// The outcome, if the ceremony is complete.
-    pub outcome: Option<&'a Outcome>,
+    pub outcome: Option<&'a KeygenOutcome>,
     /// The plan code.
     pub plan_code: &'a Code,
     /// The outcome code, if there is an outcome.
@@ -78,7 +78,7 @@ impl<'a> Origin<'a> {
 /// Writes the page: UTF-8, with a final newline.
 pub fn page(source: &Source<'_>) -> String {
     let plan = source.plan;
-    let rows = standing::rows(plan, &source.origin);
+    let rows = standing::rows(&plan, &source.origin);
     let verdict = standing::verdict(&source.origin);
     let rehearsal = plan.is_rehearsal();
     let markup = html! {
@@ -101,19 +101,19 @@ pub fn page(source: &Source<'_>) -> String {
                     (conclusion(source, verdict))
                     (codes(source))
                     (facts(source))
-                    section { h2 { "Who can sign" } (threshold(plan)) }
+                    section { h2 { "Who can sign" } (threshold(&plan)) }
                     section {
                         h2 { "Timeline" }
                         figure { (timeline::draw(&rows, source.outcome.is_some())) }
                     }
-                    section { h2 { "Operators" } (operators(plan, &rows)) }
+                    section { h2 { "Operators" } (operators(&plan, &rows)) }
                     section { h2 { "Money" } (validators::money(plan)) }
                     section { h2 { "Validators" } (validators::list(source)) }
                     section { h2 { "Checks" } (checks::table(source)) }
                     (findings(source))
                     (limits(source))
                 }
-                (footer(plan))
+                (footer(&plan))
             }
         }
     };
@@ -143,7 +143,7 @@ fn header(source: &Source<'_>) -> Markup {
             }
             h1 dir="auto" { (plan.name()) }
             p.lead {
-                @match plan.kind() { PlanKind::Keygen => { "A ceremony for " } }
+                "A ceremony for "
                 (counted(plan.validators().len(), "new validator key")) " on " (plan.network())
                 ", among " (plan.roster().len()) " operators"
             }
@@ -336,13 +336,13 @@ fn findings(source: &Source<'_>) -> Markup {
     html! {
         section {
             h2 { "Findings" }
-            ul { @for sentence in report.sentences(source.plan) { li { (shown(&sentence)) } } }
+            ul { @for sentence in report.sentences(&source.plan) { li { (shown(&sentence)) } } }
             @if !examination.faults.is_empty() || !examination.collisions.is_empty() {
                 h3 { "Evidence" }
                 p { "These messages show it. Each is signed by its sender, so that anybody can check it without a secret." }
                 dl {
                     @for fault in &examination.faults {
-                        dt { (named(source.plan, fault.accused)) ": " (fault.kind.word()) }
+                        dt { (named(&source.plan, fault.accused)) ": " (fault.kind.word()) }
                         dd.mono { (files(&fault.proof)) }
                     }
                     @for collision in &examination.collisions {

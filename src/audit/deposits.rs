@@ -6,8 +6,8 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use crate::ceremony::outcome::Outcome;
-use crate::ceremony::plan::Plan;
+use crate::ceremony::outcome::KeygenOutcome;
+use crate::ceremony::plan::KeygenPlan;
 use crate::crypto::point::G1;
 use crate::ethereum::amount::Gwei;
 use crate::ethereum::deposit::{ForeignEntry, Spot};
@@ -71,7 +71,7 @@ pub enum Unproved {
 }
 
 /// Compares entries of files with what a complete, audited ceremony made.
-pub fn prove(plan: &Plan, outcome: &Outcome, files: &[&[ForeignEntry]]) -> Proof {
+pub fn prove(plan: KeygenPlan<'_>, outcome: &KeygenOutcome, files: &[&[ForeignEntry]]) -> Proof {
     let keys: Vec<[u8; 48]> = outcome.sharing().group_keys().map(G1::to_bytes).collect();
     let positions: HashMap<&[u8; 48], usize> = keys.iter().zip(0..).collect();
     let mut planned: BTreeMap<(usize, Gwei), [u8; 96]> = BTreeMap::new();
@@ -116,7 +116,7 @@ pub fn prove(plan: &Plan, outcome: &Outcome, files: &[&[ForeignEntry]]) -> Proof
 }
 
 fn examine(
-    plan: &Plan,
+    plan: KeygenPlan<'_>,
     positions: &HashMap<&[u8; 48], usize>,
     planned: &BTreeMap<(usize, Gwei), [u8; 96]>,
     entry: &ForeignEntry,

@@ -13,6 +13,7 @@ use crate::json::{self, JsonError};
 use crate::protocol::complaint::FalseComplaint;
 use crate::protocol::confirm::ConfirmFault;
 use crate::protocol::deal::DealFault;
+use crate::protocol::partial::PartialFault;
 use crate::wire::envelope::Round;
 use crate::wire::roster::Index;
 
@@ -41,6 +42,9 @@ pub enum FaultKind {
     /// Its confirm fails a check.
     #[error("its confirm is invalid: {0}")]
     Confirm(ConfirmFault),
+    /// Its partial fails a check.
+    #[error("its partial is invalid: {0}")]
+    Partial(PartialFault),
     /// It signed two different messages for one place.
     #[error("it signed two different messages in the {0} round")]
     Equivocation(Round),
@@ -68,6 +72,7 @@ impl FaultKind {
         match self {
             Self::Deal(_) => "invalid-deal",
             Self::Confirm(_) => "invalid-confirm",
+            Self::Partial(_) => "invalid-partial",
             Self::Equivocation(_) => "equivocation",
             Self::WrongShares { .. } => "wrong-shares",
             Self::FalseComplaint { .. } => "false-complaint",

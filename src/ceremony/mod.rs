@@ -6,10 +6,13 @@
 pub mod evidence;
 pub mod flow;
 pub mod outcome;
+pub mod paper;
 pub mod plan;
 pub mod session;
+pub mod share_proof;
 pub mod shares;
 pub mod step;
+mod work;
 
 /// Reads the messages of a board, one at a time, by the id that they were registered under.
 pub trait Messages {
@@ -36,10 +39,12 @@ pub enum Stage {
     Finalise,
     /// Encrypting and reading back the keystores.
     Keystores,
+    /// Making the own partial signatures of a signing ceremony.
+    Sign,
 }
 
 impl Stage {
-    /// All stages, in order.
+    /// All stages of a keygen, in order.
     pub const ALL: [Self; 5] = [
         Self::Deal,
         Self::Receive,
@@ -56,6 +61,7 @@ impl Stage {
             Self::Confirm => "confirm",
             Self::Finalise => "finalise",
             Self::Keystores => "keystores",
+            Self::Sign => "sign",
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ceremony::plan::{Plan, PlanKind};
+use crate::ceremony::plan::{KeygenPlan, PlanKind, SignPlan};
 use crate::crypto::point::{G1, G2};
 use crate::crypto::sharing::Sharing;
 use crate::hash::{Digest, Hasher, Tag};
@@ -15,12 +15,29 @@ pub const MAX_OUTCOME_BYTES: usize = 256 * 1024 * 1024;
 /// The outcome format this tool reads and writes.
 pub const OUTCOME_VERSION: u64 = 1;
 
+/// The public result of a ceremony, of any kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// New keys.
+    Keygen(KeygenOutcome),
+    /// Signatures.
+    Sign(SignOutcome),
+}
+
+/// The public result of a signing ceremony: a signature for every message of the plan, in its order.
+/// Each has been verified under its group key. Which operators signed does not show: any t give the
+/// same bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignOutcome {
+    cid: Digest,
+    signatures: Vec<G2>,
+}
+
 /// The public result of a keygen: transcript, sharing, and a signature for everything that the plan
 /// wants signed. Every signature has been verified under its group key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outcome {
+pub struct KeygenOutcome {
     cid: Digest,
-    kind: PlanKind,
     transcript: Digest,
     sharing: Sharing,
     signatures: Vec<Vec<G2>>,
@@ -36,6 +53,16 @@ struct OutcomeFile {
     threshold: u64,
     transcript: Digest,
     validators: Vec<ValidatorRow>,
+    version: u64,
+}
+
+/// The same of a signing ceremony.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SignatureFile {
+    cid: Digest,
+    kind: PlanKind,
+    signatures: Vec<Hex<96>>,
     version: u64,
 }
 
@@ -60,16 +87,104 @@ pub enum OutcomeCodeError {
 }
 
 impl Outcome {
+    /// The ceremony.
+    pub fn cid(&self) -> &Digest {
+        match self {
+            Self::Keygen(outcome) => outcome.cid(),
+            Self::Sign(outcome) => outcome.cid(),
+        }
+    }
+
+    /// New keys, if it is those.
+    pub fn keygen(&self) -> Option<&KeygenOutcome> {
+        match self {
+            Self::Keygen(outcome) => Some(outcome),
+            Self::Sign(_) => None,
+        }
+    }
+
+    /// Signatures, if it is those.
+    pub fn sign(&self) -> Option<&SignOutcome> {
+        match self {
+            Self::Keygen(_) => None,
+            Self::Sign(outcome) => Some(outcome),
+        }
+    }
+
+    /// The canonical bytes.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, JsonError> {
+        match self {
+            Self::Keygen(outcome) => outcome.to_bytes(),
+            Self::Sign(outcome) => outcome.to_bytes(),
+        }
+    }
+
+    /// The outcome's hash.
+    pub fn hash(&self) -> Result<Digest, JsonError> {
+        Ok(hash_of(&self.to_bytes()?))
+    }
+
+    /// The plan code and the outcome code, one after the other: 128 MiB and most of a second.
+    pub fn codes(&self) -> Result<(Code, Code), OutcomeCodeError> {
+        codes_of(self.cid(), &self.hash()?)
+    }
+
+    /// The outcome code: what operators read to each other after the end.
+    pub fn code(hash: &Digest) -> Result<Code, CodeError> {
+        Code::of(hash, Tag::OUTCOME_CODE)
+    }
+}
+
+fn hash_of(bytes: &[u8]) -> Digest {
+    Hasher::new(Tag::OUTCOME).bytes(bytes).finish()
+}
+
+fn codes_of(cid: &Digest, hash: &Digest) -> Result<(Code, Code), OutcomeCodeError> {
+    let plan = Code::of(cid, Tag::PLAN_CODE)?;
+    Ok((plan, Outcome::code(hash)?))
+}
+
+impl SignOutcome {
+    /// Takes the verified signatures of a ceremony, in the plan's order.
+    pub fn new(plan: SignPlan<'_>, signatures: Vec<G2>) -> Self {
+        Self {
+            cid: *plan.cid(),
+            signatures,
+        }
+    }
+
+    /// The ceremony.
+    pub fn cid(&self) -> &Digest {
+        &self.cid
+    }
+
+    /// The signatures, in the plan's order.
+    pub fn signatures(&self) -> &[G2] {
+        &self.signatures
+    }
+
+    /// The canonical bytes.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, JsonError> {
+        let signatures = self.signatures.iter();
+        json::canonical(&SignatureFile {
+            cid: self.cid,
+            kind: PlanKind::Sign,
+            signatures: signatures.map(|point| Hex(point.to_bytes())).collect(),
+            version: OUTCOME_VERSION,
+        })
+    }
+}
+
+impl KeygenOutcome {
     /// Takes the verified results of a ceremony.
     pub fn new(
-        plan: &Plan,
+        plan: KeygenPlan<'_>,
         transcript: Digest,
         sharing: Sharing,
         signatures: Vec<Vec<G2>>,
     ) -> Self {
         Self {
             cid: *plan.cid(),
-            kind: plan.kind(),
             transcript,
             sharing,
             signatures,
@@ -119,7 +234,7 @@ impl Outcome {
         json::canonical(&OutcomeFile {
             version: OUTCOME_VERSION,
             cid: self.cid,
-            kind: self.kind,
+            kind: PlanKind::Keygen,
             transcript: self.transcript,
             threshold: self.sharing.threshold() as u64,
             indices: self.sharing.indices().to_vec(),
@@ -129,18 +244,11 @@ impl Outcome {
 
     /// The outcome's hash.
     pub fn hash(&self) -> Result<Digest, JsonError> {
-        Ok(Hasher::new(Tag::OUTCOME).bytes(&self.to_bytes()?).finish())
+        Ok(hash_of(&self.to_bytes()?))
     }
 
     /// The plan code and the outcome code, one after the other: 128 MiB and most of a second.
     pub fn codes(&self) -> Result<(Code, Code), OutcomeCodeError> {
-        let hash = self.hash()?;
-        let plan = Code::of(&self.cid, Tag::PLAN_CODE)?;
-        Ok((plan, Self::code(&hash)?))
-    }
-
-    /// The outcome code: what operators read to each other after the end.
-    pub fn code(hash: &Digest) -> Result<Code, CodeError> {
-        Code::of(hash, Tag::OUTCOME_CODE)
+        codes_of(&self.cid, &self.hash()?)
     }
 }

@@ -3,15 +3,12 @@
 //! It never stores or sends: the driver does what a [`Step`] says and asks again. Asked again with
 //! the same board and memory it says the same, so that a crash anywhere costs nothing.
 
-use crate::ceremony::flow::keygen::memo::Memo;
-use crate::ceremony::flow::keygen::operator::Operator;
-use crate::ceremony::flow::keygen::{Finalised, Keygen, Wrong};
 use crate::ceremony::plan::Plan;
 use crate::ceremony::shares::OwnShares;
 use crate::ceremony::step::{Examination, Me, Memory, MessageRef, SessionError, Step};
-use crate::ceremony::{Messages, MessagesError, Observer, Unobserved};
-use crate::protocol::Params;
-use crate::wire::board::{Board, Entry, Inserted, MAX_MESSAGES};
+use crate::ceremony::work::Work;
+use crate::ceremony::{Messages, Observer};
+use crate::wire::board::{Board, Entry, Inserted};
 use crate::wire::envelope::{Authenticated, Envelope, Kind, Place};
 use crate::wire::roster::Index;
 
@@ -33,8 +30,7 @@ pub enum Registered {
 #[derive(Debug)]
 pub struct Session<'a> {
     plan: &'a Plan,
-    memo: Memo,
-    params: Params,
+    work: Work<'a>,
     board: Board<MessageRef>,
 }
 
@@ -43,9 +39,8 @@ impl<'a> Session<'a> {
     pub fn new(plan: &'a Plan) -> Self {
         Self {
             plan,
-            params: plan.params(),
+            work: Work::of(plan),
             board: Board::new(),
-            memo: Memo::default(),
         }
     }
 
@@ -63,6 +58,13 @@ impl<'a> Session<'a> {
         let message = Envelope::take(bytes)
             .and_then(|envelope| envelope.authenticate(self.plan.cid(), self.plan.roster()))
             .map_err(|error| error.to_string())?;
+        if !self.plan.kind().admits(message.kind()) {
+            return Err(format!(
+                "a message of kind {} does not belong to a ceremony of kind {}",
+                message.kind(),
+                self.plan.kind().word()
+            ));
+        }
         let small = matches!(message.kind(), Kind::Complain | Kind::Abandon);
         if small && size > MAX_SMALL_BYTES {
             return Err(format!(
@@ -90,8 +92,8 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Whether a message that finds no room counts all the same, for the operator at `my` index: a
-    /// valid confirm over the deals that its shares come from, one of each sender; or, before it has
+    /// Whether a message that finds no room counts all the same, for the operator at `my` index: in a
+    /// signing ceremony the one valid partial of its sender, in a keygen a valid confirm over the deals that its shares come from, one of each sender; or, before it has
     /// shares, a deal that its own confirm names. Completeness cannot be talked away.
     pub fn counts(
         &self,
@@ -100,19 +102,7 @@ impl<'a> Session<'a> {
         own: Option<&OwnShares>,
         messages: &dyn Messages,
     ) -> Result<bool, SessionError> {
-        let entry = Entry::of(message, MessageRef::of(message, ""));
-        match (message.kind(), own) {
-            (Kind::Confirm, Some(own)) => {
-                // Findings of its own: whoever offers any number must not fill ours.
-                let (bytes, memo) = (Offered(message.bytes()), Memo::default());
-                let mut keygen = self.keygen(&bytes, &Unobserved);
-                keygen.memo = &memo;
-                let alone = self.board.confirms(entry.sender).count() <= MAX_MESSAGES;
-                Ok(alone && keygen.confirms(&entry, own)?)
-            }
-            (Kind::Deal, None) => self.keygen(messages, &Unobserved).is_named(&entry, my),
-            _ => Ok(false),
-        }
+        self.work.counts(&self.board, message, my, own, messages)
     }
 
     /// [`Self::read`], then [`Self::place`].
@@ -134,76 +124,13 @@ impl<'a> Session<'a> {
         &self.board
     }
 
-    fn keygen<'s>(&'s self, messages: &'s dyn Messages, observer: &'s dyn Observer) -> Keygen<'s> {
-        Keygen {
-            plan: self.plan,
-            params: &self.params,
-            board: &self.board,
-            memo: &self.memo,
-            messages,
-            observer,
-        }
-    }
-
     /// Says what follows from the board, without any secret: what `audit` does.
     pub fn examine(
         &self,
         messages: &dyn Messages,
         observer: &dyn Observer,
     ) -> Result<Examination, SessionError> {
-        let keygen = self.keygen(messages, observer);
-        let mut wrong = Wrong {
-            faults: keygen.equivocations()?,
-            ..Wrong::default()
-        };
-        let (faults, open_complaints) = keygen.complaints()?;
-        wrong.extend(Wrong {
-            faults,
-            ..Wrong::default()
-        });
-        let mut examination = Examination {
-            missing_deals: keygen.missing_deals(),
-            abandoned: keygen.abandoned(),
-            open_complaints,
-            ..Examination::default()
-        };
-        let deals = match keygen.only_deals() {
-            Some(deals) => Some(deals),
-            None => {
-                wrong.extend(keygen.check_deals_alone()?);
-                keygen.confirmed_deals()?
-            }
-        };
-        let dealt = deals
-            .map(|deals| keygen.read_deals(&deals, &mut |_, _| Ok(())))
-            .transpose()?;
-        match dealt {
-            // Confirms show faults without their deals, too.
-            None | Some(Err(_)) => {
-                if let Some(Err(found)) = dealt {
-                    wrong.extend(found);
-                }
-                wrong.extend(Wrong {
-                    faults: keygen.read_confirms()?.1,
-                    ..Wrong::default()
-                });
-            }
-            Some(Ok(dealt)) => {
-                let (result, faults) = keygen.finalise(&dealt, None)?;
-                wrong.extend(Wrong {
-                    faults,
-                    ..Wrong::default()
-                });
-                match result {
-                    Finalised::Complete(outcome) => examination.outcome = Some(*outcome),
-                    Finalised::Missing(missing) => examination.missing_confirms = missing,
-                    Finalised::Faulty(_) => {}
-                }
-            }
-        }
-        examination.faults = wrong.faults;
-        examination.collisions = wrong.collisions;
-        Ok(examination)
+        self.work.examine(&self.board, messages, observer)
     }
 
     /// Says what the operator `me` is to do next. `seed` is local randomness for batch checks.
@@ -215,10 +142,12 @@ impl<'a> Session<'a> {
         observer: &dyn Observer,
         seed: &[u8; 32],
     ) -> Result<Step, SessionError> {
-        Operator::new(self.keygen(messages, observer), me, memory, seed)?.next()
+        let board = &self.board;
+        self.work.next(board, me, memory, messages, observer, seed)
     }
 
-    /// Makes the own *abandon*; refused once a confirm of ours exists.
+    /// Makes the own *abandon*; refused once a confirm of ours exists. There is none in a signing
+    /// ceremony: who does not sign says nothing.
     pub fn abandon(&self, me: &Me) -> Result<Option<Envelope>, SessionError> {
         let my = self
             .plan
@@ -226,6 +155,9 @@ impl<'a> Session<'a> {
             .by_identity(&me.identity.public())
             .ok_or(SessionError::NotAnOperator)?
             .index;
+        if !self.plan.kind().admits(Kind::Abandon) {
+            return Ok(None);
+        }
         if self.board.confirms(my).next().is_some() {
             return Ok(None);
         }
@@ -248,19 +180,10 @@ fn registered(inserted: Inserted) -> Registered {
     }
 }
 
-/// A message in hand that is stored nowhere yet.
-struct Offered<'a>(&'a [u8]);
-
-impl Messages for Offered<'_> {
-    fn load(&self, _id: &str) -> Result<Vec<u8>, MessagesError> {
-        Ok(self.0.to_vec())
-    }
-}
-
 /// A message's name for people and files: round, index, name, kind.
 pub fn label(plan: &Plan, message: &Authenticated) -> String {
     let round = match message.place() {
-        Place::Deal => "1",
+        Place::Deal | Place::Partial => "1",
         Place::Confirm => "2",
         Place::Complaint { .. } => "c",
     };

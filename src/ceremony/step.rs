@@ -54,6 +54,14 @@ pub enum SessionError {
         "the card of this plan is spent: its secret was destroyed when a ceremony with it was complete; make a new card and plan"
     )]
     SpentCard,
+    /// A signing ceremony without the shares of its cluster.
+    #[error("this home holds no shares of the cluster that is to sign; nothing was sent")]
+    NoShares,
+    /// A signing plan that is not about the cluster that the shares belong to.
+    #[error(
+        "the plan names other {0} than the cluster has whose shares this home holds; nothing was sent"
+    )]
+    OtherCluster(&'static str),
     /// An own message that stands on the board differs from what this home says.
     #[error("{}", conflict(.kind))]
     Conflict {
@@ -92,7 +100,7 @@ pub struct Me {
 /// What an operator's home remembers of a ceremony.
 #[derive(Debug, Default)]
 pub struct Memory {
-    /// The shares from the vault.
+    /// The shares from the vault; in a signing ceremony those of the cluster that signs.
     pub shares: Option<OwnShares>,
     /// The message hashes of the own messages that were stored before they left.
     pub own: BTreeSet<Digest>,
@@ -119,8 +127,24 @@ pub enum Step {
         /// Whose confirms are missing.
         confirms: Vec<Index>,
     },
+    /// Nothing to do until more operators have signed; of a signing ceremony alone.
+    AwaitPartials {
+        /// How many, and who can.
+        awaited: AwaitedPartials,
+        /// Misbehaviour that is proved and ends nothing.
+        faults: Vec<Fault>,
+    },
     /// It cannot become complete.
     Stop(Stop),
+}
+
+/// What a signing ceremony still needs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AwaitedPartials {
+    /// How many more operators have to sign: t less those with a valid partial.
+    pub needed: usize,
+    /// Who has sent none yet: any of them will do.
+    pub of: Vec<Index>,
 }
 
 /// Why a ceremony cannot become complete.
@@ -145,6 +169,8 @@ pub struct Examination {
     pub missing_deals: Vec<Index>,
     /// Whose confirms are missing.
     pub missing_confirms: Vec<Index>,
+    /// Of a signing ceremony, what it still needs; it may need nothing.
+    pub awaited_partials: Option<AwaitedPartials>,
     /// Who abandoned.
     pub abandoned: Vec<Index>,
     /// Complaints (by, against) whose deal is not there.

@@ -7,8 +7,11 @@ use super::status::find;
 use super::via::Via;
 use crate::ambient::OsRandomness;
 use crate::ceremony::Unobserved;
+use crate::ceremony::plan::Plan;
 use crate::driver;
-use crate::store::seat::{Seat, spend_if_done};
+use crate::store::home::Home;
+use crate::store::seat::{Seat, Turn, spend_if_done};
+use crate::store::vault::{Marker, Vault};
 
 const EXAMPLE: &str = "\
 Example:
@@ -29,6 +32,25 @@ pub(super) struct Args {
     name: Option<String>,
     #[command(flatten)]
     restored: restored::Danger,
+}
+
+/// Leaves a signing ceremony. No message says so: others sign without whoever does not.
+fn leave_signing(cx: &mut Context, home: &Home, plan: &Plan) -> Result<(), CommandError> {
+    let _turn = Turn::take(home, plan)?;
+    let vault = Vault::new(home);
+    if vault.marker(plan.cid(), Marker::Confirmed)?.is_some() {
+        return Err(CommandError::of(
+            ErrorCode::CEREMONY_CLOSED,
+            "you signed already: others may be complete with your partial, so it cannot be abandoned any more",
+        )
+        .hint("`conclave status` says who is awaited"));
+    }
+    vault.mark(plan.cid(), Marker::Abandoned, b"")?;
+    cx.ui.note(format!(
+        "{} is abandoned here: this home never signs it; others may, without you",
+        plan.name()
+    ));
+    Ok(())
 }
 
 /// Runs the command.
@@ -58,6 +80,9 @@ pub(super) fn run(args: &Args, cx: &mut Context) -> Result<(), CommandError> {
         ));
     }
     let home = cx.open_home()?;
+    if plan.sign().is_some() {
+        return leave_signing(cx, &home, &plan);
+    }
     restored::ask(cx, &home, &plan, &args.restored)?;
     let mut seat = Seat::open(&home, &plan)?;
     let Some(envelope) = seat.session().abandon(seat.me())? else {
@@ -68,13 +93,7 @@ pub(super) fn run(args: &Args, cx: &mut Context) -> Result<(), CommandError> {
         .hint("`conclave status` says who is awaited"));
     };
     seat.keep_own(&envelope)?;
-    let ran = driver::run(
-        &mut seat,
-        &plan,
-        &mut couriers,
-        &mut OsRandomness,
-        &Unobserved,
-    )?;
+    let ran = driver::run(&mut seat, &mut couriers, &mut OsRandomness, &Unobserved)?;
     spend_if_done(&home, &plan)?;
     cx.ui.note(format!(
         "{} is abandoned; {} message(s) went out",

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use super::Context;
 use super::error::{CommandError, ErrorCode, Kind};
 use super::progress::Progress;
+use crate::artifacts::record::RecordFiles;
 use crate::artifacts::{RECORD, record, report};
 use crate::audit::{self, Conclusion, Report};
 use crate::ceremony::evidence::{Evidence, MAX_EVIDENCE_BYTES};
-use crate::ceremony::plan::Plan;
+use crate::ceremony::outcome::{KeygenOutcome, Outcome};
+use crate::ceremony::plan::{KeygenPlan, Plan};
 use crate::hash::Digest;
 use crate::store::disk::{self, Access};
 use crate::wire::roster::Index;
@@ -74,8 +76,28 @@ pub(super) struct Audited {
     pub(super) passed_over: Vec<String>,
 }
 
+impl Audited {
+    /// The plan and the outcome of a ceremony that made keys and is complete.
+    pub(super) fn keys(&self) -> Result<(KeygenPlan<'_>, &KeygenOutcome), CommandError> {
+        let invalid = |why: &str| CommandError::of(ErrorCode::RECORD_INVALID, why);
+        match (self.plan.keygen(), &self.report.examination.outcome) {
+            (Some(plan), Some(Outcome::Keygen(outcome))) => Ok((plan, outcome)),
+            (None, _) => Err(invalid("the record is of a ceremony that makes no keys")),
+            _ => Err(invalid("the record has no outcome")),
+        }
+    }
+}
+
 /// Audits a record, a ceremony's directory on a stick, or the record of an operator's directory.
 pub(super) fn examine(cx: &mut Context, path: &Path) -> Result<Audited, CommandError> {
+    Ok(examine_files(cx, path)?.0)
+}
+
+/// [`examine`], with the files that were audited.
+pub(super) fn examine_files(
+    cx: &mut Context,
+    path: &Path,
+) -> Result<(Audited, RecordFiles), CommandError> {
     // An operator's directory holds the record; people name either.
     let inner = path.join(RECORD);
     let path = if cx.disk.kind(&inner)?.is_some() {
@@ -97,11 +119,12 @@ pub(super) fn examine(cx: &mut Context, path: &Path) -> Result<Audited, CommandE
         &progress,
     );
     progress.clear();
-    Ok(Audited {
+    let audited = Audited {
         plan,
         report: report?,
         passed_over: found.ignored().to_vec(),
-    })
+    };
+    Ok((audited, found))
 }
 
 /// The end that an audited record comes to.
@@ -182,9 +205,13 @@ fn tell(
         None => (plan.code()?, None),
     };
     if let Some(file) = &args.report {
+        let keygen = plan.keygen().ok_or_else(|| {
+            CommandError::usage("a page is made of a keygen, and this is a signing ceremony")
+                .hint("without --report the audit prints all that it found")
+        })?;
         let page = report::page(&report::Source {
-            plan,
-            outcome,
+            plan: keygen,
+            outcome: outcome.and_then(Outcome::keygen),
             plan_code: &plan_code,
             outcome_code: outcome_code.as_ref(),
             origin: report::Origin::Audit {

@@ -4,7 +4,7 @@ use super::Context;
 use super::error::{CommandError, ErrorCode};
 use super::status::find;
 use super::values::utc;
-use crate::ceremony::plan::Plan;
+use crate::ceremony::plan::{Plan, PlanKind};
 use crate::hash::Digest;
 use crate::json::Text;
 use crate::store::home::Home;
@@ -79,6 +79,14 @@ impl State {
         }
     }
 
+    /// [`Self::words`] where the kind of ceremony is known: who signs does not confirm.
+    const fn words_of(self, kind: Option<PlanKind>) -> &'static str {
+        match (self, kind) {
+            (Self::Pending, Some(PlanKind::Sign)) => "pending, you signed",
+            _ => self.words(),
+        }
+    }
+
     const fn words(self) -> &'static str {
         match self {
             Self::Complete => "complete, files written",
@@ -99,6 +107,8 @@ struct Row {
     name: Option<Text>,
     #[serde(skip_serializing_if = "Option::is_none")]
     created: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<PlanKind>,
     #[serde(skip_serializing_if = "Option::is_none")]
     network: Option<String>,
     state: State,
@@ -121,6 +131,7 @@ pub(super) fn list(args: &ListArgs, cx: &mut Context) -> Result<(), CommandError
                 cid: glance.cid,
                 name: Some(plan.name().clone()),
                 created: Some(plan.created()),
+                kind: Some(plan.kind()),
                 network: Some(plan.network().name().to_owned()),
                 state: State::of(&glance),
                 archived,
@@ -135,6 +146,7 @@ pub(super) fn list(args: &ListArgs, cx: &mut Context) -> Result<(), CommandError
                     cid: glance.cid,
                     name: None,
                     created: None,
+                    kind: None,
                     network: None,
                     state: State::Unreadable,
                     archived,
@@ -159,7 +171,7 @@ pub(super) fn list(args: &ListArgs, cx: &mut Context) -> Result<(), CommandError
         cx.ui.data(format!(
             "{}  {created}  {network}  {name}: {}{archived}",
             row.cid.short(),
-            row.state.words()
+            row.state.words_of(row.kind)
         ));
     }
     Ok(())
@@ -174,7 +186,7 @@ pub(super) fn archive(args: &ArchiveArgs, cx: &mut Context) -> Result<(), Comman
         let text = format!(
             "{} is {}: {why}; nothing was done",
             plan.name(),
-            state.words()
+            state.words_of(Some(plan.kind()))
         );
         Err(CommandError::of(ErrorCode::CEREMONY_OPEN, text).hint(hint))
     };
@@ -189,7 +201,7 @@ pub(super) fn archive(args: &ArchiveArgs, cx: &mut Context) -> Result<(), Comman
         }
         State::Pending => {
             return refused(
-                "others may be complete with your confirm",
+                "others may be complete with what you sent",
                 "`conclave status` says who is awaited".to_owned(),
             );
         }

@@ -12,7 +12,7 @@ use super::values::{self, counted};
 use super::{Context, values::ranges};
 use crate::ambient::Randomness as _;
 use crate::audit::deposits::{Proof, prove};
-use crate::ceremony::outcome::Outcome;
+use crate::ceremony::outcome::{KeygenOutcome, Outcome};
 use crate::ceremony::plan::Plan;
 use crate::ethereum::address::Address;
 use crate::ethereum::amount::{ETHEREUM, Gwei, Rules};
@@ -129,7 +129,7 @@ struct MissingRow {
 /// A complete ceremony.
 struct Ceremony {
     plan: Plan,
-    outcome: Outcome,
+    outcome: KeygenOutcome,
     codes: (Code, Code),
 }
 
@@ -179,10 +179,15 @@ fn audited(path: &Path, cx: &mut Context) -> Result<Ceremony, CommandError> {
         ));
         return Err(sentences.into_iter().fold(error, CommandError::cause));
     }
-    let Some(outcome) = found.report.examination.outcome else {
-        return Err(
-            CommandError::of(ErrorCode::RECORD_INVALID, "the record has no outcome").about(path),
-        );
+    let outcome = match found.report.examination.outcome {
+        Some(Outcome::Keygen(outcome)) => outcome,
+        Some(Outcome::Sign(_)) | None => {
+            return Err(CommandError::of(
+                ErrorCode::RECORD_INVALID,
+                "the record has no outcome of a keygen",
+            )
+            .about(path));
+        }
     };
     let codes = outcome.codes()?;
     Ok(Ceremony {
@@ -237,7 +242,10 @@ fn examine(
         .collect();
     let mut seed = [0u8; 32];
     cx.rng.fill(&mut seed)?;
-    let proof = ceremony.map(|ceremony| prove(&ceremony.plan, &ceremony.outcome, &files));
+    let proof = ceremony.and_then(|ceremony| {
+        let plan = ceremony.plan.keygen()?;
+        Some(prove(plan, &ceremony.outcome, &files))
+    });
     let mut findings: BTreeMap<Spot, Vec<FindingRow>> = BTreeMap::new();
     for finding in check_files(&files, network, &seed) {
         let row = FindingRow {

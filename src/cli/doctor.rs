@@ -62,6 +62,11 @@ pub(super) fn run(args: &Args, cx: &mut Context) -> Result<(), CommandError> {
         .map(|path| cx.read_plan(path))
         .transpose()?;
     let folders = args.via.folders()?;
+    for relay in args.via.relays() {
+        cx.ui.note(format!(
+            "{relay} is not tried here: `conclave status PLAN --via {relay}` asks it"
+        ));
+    }
     let host = examine(cx, plan.as_ref(), &folders);
     let checks = judge(&host);
     let worst = checks.iter().map(|line| line.verdict).max();

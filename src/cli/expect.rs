@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::Context;
 use super::error::{CommandError, ErrorCode};
-use crate::ceremony::plan::Plan;
+use crate::ceremony::plan::{Plan, PlanWork};
 use crate::ethereum::address::Address;
 
 /// The longest list, in bytes.
@@ -41,18 +41,25 @@ impl Expected {
         self.0.len()
     }
 
-    /// Compares with every withdrawal and fee address of a plan.
+    /// Compares with every withdrawal and fee address of a plan, those of changes and deposits among them.
     pub fn differences(&self, plan: &Plan) -> Differences {
-        let planned: BTreeSet<Address> = plan
-            .validators()
-            .iter()
-            .flat_map(|validator| {
-                let fees = validator
-                    .registration
-                    .map(|registration| registration.fee_recipient);
-                std::iter::once(validator.withdrawal_address).chain(fees)
-            })
-            .collect();
+        let planned: BTreeSet<Address> = match plan.work() {
+            PlanWork::Keygen(plan) => plan
+                .validators()
+                .iter()
+                .flat_map(|validator| {
+                    let fees = validator
+                        .registration
+                        .map(|registration| registration.fee_recipient);
+                    std::iter::once(validator.withdrawal_address).chain(fees)
+                })
+                .collect(),
+            PlanWork::Sign(plan) => plan
+                .messages()
+                .iter()
+                .filter_map(|message| message.object.address())
+                .collect(),
+        };
         Differences {
             unexpected: planned.difference(&self.0).copied().collect(),
             missing: self.0.difference(&planned).copied().collect(),

@@ -34,7 +34,37 @@ const GROUPS: &[(&str, &[&str])] = &[
             "audit",
         ],
     ),
-    ("Keys", &["keystore check", "deposit check"]),
+    (
+        "Keys",
+        &[
+            "share list",
+            "share show",
+            "share prove",
+            "share check-proof",
+            "share backup",
+            "share check-backup",
+            "share restore",
+            "share paper",
+            "share check-paper",
+            "share restore-paper",
+            "keystore check",
+            "deposit check",
+        ],
+    ),
+    (
+        "Sign",
+        &[
+            "sign exit",
+            "sign bls-change",
+            "sign registration",
+            "sign deposit",
+            "sign verify",
+        ],
+    ),
+    #[cfg(feature = "server")]
+    ("Transport", &["qr show", "qr scan", "relay serve"]),
+    #[cfg(not(feature = "server"))]
+    ("Transport", &["qr show", "qr scan"]),
     ("This tool", &["completions", "man"]),
 ];
 

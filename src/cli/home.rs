@@ -39,6 +39,11 @@ pub(super) fn plain_terminal() -> bool {
     is_plain(cfg!(windows), std::env::var_os("TERM").as_deref())
 }
 
+/// Whether the terminal knows the sixteen colours of old alone: it would take others for something else.
+pub(super) fn sixteen_colours() -> bool {
+    std::env::var("TERM").is_ok_and(|name| name == "linux" || name.starts_with("vt"))
+}
+
 /// Windows names its terminals by nothing; elsewhere a terminal without a name can do nothing.
 fn is_plain(windows: bool, terminal: Option<&std::ffi::OsStr>) -> bool {
     match terminal {

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use clap::{Args, FromArgMatches as _, Parser, Subcommand};
 
 use crate::ambient::{Clock, OsRandomness, SystemClock};
+use crate::courier::qr::sight;
 use crate::memory::{self, Hardened};
 use crate::store::disk::{Disk, RealDisk};
 
@@ -47,9 +48,15 @@ mod plan_check;
 mod plan_new;
 mod plan_show;
 mod progress;
+mod qr;
 mod rehearse;
+#[cfg(feature = "server")]
+mod relay_serve;
 mod restored;
 mod run;
+mod sealed;
+mod share;
+mod sign;
 mod status;
 mod stopped;
 mod unlock;
@@ -118,14 +125,27 @@ enum Command {
     /// Look after the home: passphrase, backup, restore
     #[command(subcommand)]
     Home(HomeCommand),
+    /// Carry cards, plans and messages by screen and camera
+    #[command(subcommand)]
+    Qr(qr::QrCommand),
     Audit(audit::Args),
     Doctor(doctor::Args),
+    /// Look after shares: list, prove, back up, restore
+    #[command(subcommand)]
+    Share(share::ShareCommand),
     /// Check keystores
     #[command(subcommand)]
     Keystore(KeystoreCommand),
     /// Check deposit files
     #[command(subcommand)]
     Deposit(DepositCommand),
+    /// Plan signatures by keys of a cluster, and verify signed messages
+    #[command(subcommand)]
+    Sign(sign::SignCommand),
+    /// Run a relay
+    #[cfg(feature = "server")]
+    #[command(subcommand)]
+    Relay(RelayCommand),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -140,6 +160,7 @@ impl Command {
             | Self::Home(_)
             | Self::Ceremony(CeremonyCommand::Abandon(_))
             | Self::Keystore(_) => true,
+            Self::Share(command) => command.works_on_secrets(),
             Self::Identity(IdentityCommand::Show(_))
             | Self::Plan(_)
             | Self::Rehearse(_)
@@ -147,9 +168,13 @@ impl Command {
             | Self::Ceremony(CeremonyCommand::List(_) | CeremonyCommand::Archive(_))
             | Self::Audit(_)
             | Self::Doctor(_)
+            | Self::Qr(_)
             | Self::Deposit(_)
+            | Self::Sign(_)
             | Self::Completions(_)
             | Self::Man(_) => false,
+            #[cfg(feature = "server")]
+            Self::Relay(_) => false,
         }
     }
 }
@@ -196,6 +221,13 @@ enum KeystoreCommand {
 #[command(disable_help_subcommand = true)]
 enum DepositCommand {
     Check(deposit_check::CheckArgs),
+}
+
+#[cfg(feature = "server")]
+#[derive(Debug, Subcommand)]
+#[command(disable_help_subcommand = true)]
+enum RelayCommand {
+    Serve(Box<relay_serve::ServeArgs>),
 }
 
 /// What every command works with.
@@ -306,10 +338,16 @@ fn dispatch(command: Command, cx: &mut Context) -> Result<(), CommandError> {
         Command::Ceremony(CeremonyCommand::List(args)) => ceremonies::list(&args, cx),
         Command::Ceremony(CeremonyCommand::Archive(args)) => ceremonies::archive(&args, cx),
         Command::Ceremony(CeremonyCommand::Abandon(args)) => abandon::run(&args, cx),
+        Command::Qr(qr::QrCommand::Show(args)) => qr::show::run(&args, cx),
+        Command::Qr(qr::QrCommand::Scan(args)) => qr::scan::run(&args, cx),
         Command::Audit(args) => audit::run(&args, cx),
         Command::Doctor(args) => doctor::run(&args, cx),
+        Command::Share(command) => share::run(&command, cx),
         Command::Keystore(KeystoreCommand::Check(args)) => keystore_check::run(&args, cx),
         Command::Deposit(DepositCommand::Check(args)) => deposit_check::run(&args, cx),
+        Command::Sign(command) => sign::run(&command, cx),
+        #[cfg(feature = "server")]
+        Command::Relay(RelayCommand::Serve(args)) => relay_serve::run(&args, cx),
         Command::Completions(args) => completions::run(&args, cx),
         Command::Man(args) => man::run(&args, cx),
     }
@@ -322,6 +360,10 @@ fn guarded<T>(f: impl FnOnce() -> T) -> Option<T> {
 
 /// Says where the program broke, and not with which words: a panic's message may quote a secret.
 fn report_bug(info: &PanicHookInfo<'_>) {
+    // A picture that its decoder does not survive is a picture without a code.
+    if sight::is_looking() {
+        return;
+    }
     let place = info.location().map_or_else(
         || "an unknown place".to_owned(),
         |location| format!("{}:{}", location.file(), location.line()),

@@ -1,6 +1,8 @@
 //! The one page that an operator reads before its first message. It holds no hash and no code: the
 //! plan code is shown by `plan show` alone, never beside the prompt that asks for it.
 
+mod sign;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -8,19 +10,71 @@ use serde::Serialize;
 
 use super::known::{KnownRow, page_rows};
 use super::values::{counted, utc};
-use crate::ceremony::plan::{Plan, PlanKind, Registration};
+use crate::ceremony::plan::{KeygenPlan, Plan, PlanKind, PlanWork, Registration};
 use crate::ethereum::address::Address;
 use crate::ethereum::amount::{Gwei, Rules};
 use crate::ethereum::keystore::KdfChoice;
 use crate::ethereum::network::NetworkSpec;
 use crate::ethereum::withdrawal::CredentialsKind;
 
+pub use sign::SignPage;
+
 /// How many rows of one kind a person compares by eye.
 pub const MAX_ROWS: usize = 20;
 
 /// What a plan says, for reading; serialised, every row of it.
 #[derive(Debug, Clone, Serialize)]
-pub struct Page {
+#[serde(untagged)]
+pub enum Page {
+    /// Of a keygen.
+    Keygen(Box<KeygenPage>),
+    /// Of a signing ceremony.
+    Sign(Box<SignPage>),
+}
+
+impl Page {
+    /// The page of a plan.
+    pub fn of(plan: &Plan) -> Self {
+        match plan.work() {
+            PlanWork::Keygen(plan) => Self::Keygen(Box::new(KeygenPage::of(plan))),
+            PlanWork::Sign(plan) => Self::Sign(Box::new(SignPage::of(plan))),
+        }
+    }
+
+    /// The page with what the book of known identities says; its warnings stand with the others.
+    #[must_use]
+    pub(super) fn with_known(mut self, known: Option<Vec<KnownRow>>) -> Self {
+        let (warnings, known_operators) = match &mut self {
+            Self::Keygen(page) => (&mut page.warnings, &mut page.known_operators),
+            Self::Sign(page) => (&mut page.warnings, &mut page.known_operators),
+        };
+        let found = known.iter().flatten().filter_map(KnownRow::warning);
+        warnings.extend(found.map(str::to_owned));
+        *known_operators = known;
+        self
+    }
+
+    /// Whether the page leaves addresses out, so that only a list compares them all.
+    pub fn needs_list(&self) -> bool {
+        match self {
+            Self::Keygen(page) => page.needs_list(),
+            Self::Sign(page) => page.needs_list(),
+        }
+    }
+}
+
+impl fmt::Display for Page {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Keygen(page) => page.fmt(f),
+            Self::Sign(page) => page.fmt(f),
+        }
+    }
+}
+
+/// What the plan of a keygen says.
+#[derive(Debug, Clone, Serialize)]
+pub struct KeygenPage {
     name: String,
     kind: PlanKind,
     rehearsal: bool,
@@ -80,9 +134,8 @@ struct DepositsRow {
     validators: usize,
 }
 
-impl Page {
-    /// The page of a plan.
-    pub fn of(plan: &Plan) -> Self {
+impl KeygenPage {
+    fn of(plan: KeygenPlan<'_>) -> Self {
         let mut withdrawals = BTreeMap::<Address, (usize, Gwei)>::new();
         let mut fees = BTreeMap::<(Address, u64, u64), usize>::new();
         let mut credentials = BTreeMap::<CredentialsKind, usize>::new();
@@ -117,16 +170,7 @@ impl Page {
             network: plan.network().clone(),
             created: plan.created(),
             threshold: plan.threshold(),
-            operators: plan
-                .roster()
-                .iter()
-                .map(|operator| OperatorRow {
-                    index: operator.index.get(),
-                    name: operator.card.name().to_string(),
-                    identity: operator.card.identity().to_string(),
-                    tool: operator.card.tool().as_str().to_owned(),
-                })
-                .collect(),
+            operators: operator_rows(&plan),
             validators: plan.validators().len(),
             withdrawals: withdrawals
                 .into_iter()
@@ -158,24 +202,14 @@ impl Page {
                 })
                 .collect(),
             keystores: plan.keystores(),
-            danger_flags: danger_flags(plan),
+            danger_flags: danger_flags(&plan),
             warnings: plan.warnings().iter().map(ToString::to_string).collect(),
             known_operators: None,
             rules: plan.network().rules(),
         }
     }
 
-    /// The page with what the book of known identities says; its warnings stand with the others.
-    #[must_use]
-    pub(super) fn with_known(mut self, known: Option<Vec<KnownRow>>) -> Self {
-        let found = known.iter().flatten().filter_map(KnownRow::warning);
-        self.warnings.extend(found.map(str::to_owned));
-        self.known_operators = known;
-        self
-    }
-
-    /// Whether the page leaves addresses out, so that only a list compares them all.
-    pub fn needs_list(&self) -> bool {
+    fn needs_list(&self) -> bool {
         self.withdrawals.len() > MAX_ROWS || self.fee_recipients.len() > MAX_ROWS
     }
 
@@ -189,7 +223,7 @@ impl Page {
     }
 }
 
-impl fmt::Display for Page {
+impl fmt::Display for KeygenPage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.rehearsal {
             writeln!(
@@ -197,10 +231,7 @@ impl fmt::Display for Page {
                 "REHEARSAL: what this ceremony signs is valid on no chain\n"
             )?;
         }
-        let kind = match self.kind {
-            PlanKind::Keygen => "new keys",
-        };
-        writeln!(f, "{}: {kind}", self.name)?;
+        writeln!(f, "{}: new keys", self.name)?;
         writeln!(
             f,
             "\n  network      {} (fork version {})",
@@ -230,28 +261,7 @@ impl fmt::Display for Page {
         };
         writeln!(f, "  keystores    {keystores}")?;
 
-        writeln!(f, "\nOperators")?;
-        let widest = |column: fn(&OperatorRow) -> String| {
-            let widths = self.operators.iter().map(|row| column(row).chars().count());
-            widths.max().unwrap_or(0)
-        };
-        let index = widest(|row| row.index.to_string());
-        let name = widest(|row| row.name.clone());
-        for row in &self.operators {
-            writeln!(
-                f,
-                "  {:>index$}  {:name$}  {}  {}",
-                row.index, row.name, row.identity, row.tool
-            )?;
-        }
-
-        if let Some(known) = &self.known_operators {
-            writeln!(f, "\nWho was seen before (the book on this machine)")?;
-            for row in page_rows(known) {
-                writeln!(f, "  {row}")?;
-            }
-        }
-
+        people(f, &self.operators, self.known_operators.as_deref())?;
         section(f, "Deposits", &self.deposits, |row| {
             format!(
                 "{}: {}",
@@ -267,36 +277,64 @@ impl fmt::Display for Page {
                 self.rules.display(row.sum)
             )
         })?;
-        section(
-            f,
-            "Fee recipients (builder registrations)",
-            &self.fee_recipients,
-            |row| {
-                format!(
-                    "{}  {}, gas limit {}, dated {}",
-                    row.address,
-                    counted(row.validators, "validator"),
-                    row.gas_limit,
-                    utc(row.timestamp)
-                )
-            },
-        )?;
-        if self.needs_list() {
-            writeln!(
-                f,
-                "\nToo many addresses to compare by eye: give your own list with --expect FILE"
-            )?;
-        }
+        fee_recipients(f, &self.fee_recipients)?;
+        list_needed(f, self.needs_list())?;
         section(f, "Danger", &self.danger_flags, Clone::clone)?;
-        if self.warnings.is_empty() {
-            return Ok(());
-        }
-        // Never cut to a number: each is meant to be read.
-        writeln!(f, "\nWarnings")?;
-        self.warnings
-            .iter()
-            .try_for_each(|warning| writeln!(f, "  {warning}"))
+        warnings(f, &self.warnings)
     }
+}
+
+fn operator_rows(plan: &Plan) -> Vec<OperatorRow> {
+    plan.roster()
+        .iter()
+        .map(|operator| OperatorRow {
+            index: operator.index.get(),
+            name: operator.card.name().to_string(),
+            identity: operator.card.identity().to_string(),
+            tool: operator.card.tool().as_str().to_owned(),
+        })
+        .collect()
+}
+
+/// The operators, and what the book says of them.
+fn people(
+    f: &mut fmt::Formatter<'_>,
+    operators: &[OperatorRow],
+    known: Option<&[KnownRow]>,
+) -> fmt::Result {
+    writeln!(f, "\nOperators")?;
+    let widest = |column: fn(&OperatorRow) -> String| {
+        let widths = operators.iter().map(|row| column(row).chars().count());
+        widths.max().unwrap_or(0)
+    };
+    let index = widest(|row| row.index.to_string());
+    let name = widest(|row| row.name.clone());
+    for row in operators {
+        writeln!(
+            f,
+            "  {:>index$}  {:name$}  {}  {}",
+            row.index, row.name, row.identity, row.tool
+        )?;
+    }
+
+    if let Some(known) = known {
+        writeln!(f, "\nWho was seen before (the book on this machine)")?;
+        for row in page_rows(known) {
+            writeln!(f, "  {row}")?;
+        }
+    }
+    Ok(())
+}
+
+/// Never cut to a number: each is meant to be read.
+fn warnings(f: &mut fmt::Formatter<'_>, warnings: &[String]) -> fmt::Result {
+    if warnings.is_empty() {
+        return Ok(());
+    }
+    writeln!(f, "\nWarnings")?;
+    warnings
+        .iter()
+        .try_for_each(|warning| writeln!(f, "  {warning}"))
 }
 
 /// A titled list; a long one is counted, an empty one left out.
@@ -315,6 +353,30 @@ fn section<T>(
     }
     rows.iter()
         .try_for_each(|row| writeln!(f, "  {}", line(row)))
+}
+
+/// Who gets the fees of proposed blocks.
+fn fee_recipients(f: &mut fmt::Formatter<'_>, rows: &[FeeRow]) -> fmt::Result {
+    section(f, "Fee recipients (builder registrations)", rows, |row| {
+        format!(
+            "{}  {}, gas limit {}, dated {}",
+            row.address,
+            counted(row.validators, "validator"),
+            row.gas_limit,
+            utc(row.timestamp)
+        )
+    })
+}
+
+/// Says that addresses have to be compared by a list, if they have.
+fn list_needed(f: &mut fmt::Formatter<'_>, needed: bool) -> fmt::Result {
+    if needed {
+        writeln!(
+            f,
+            "\nToo many addresses to compare by eye: give your own list with --expect FILE"
+        )?;
+    }
+    Ok(())
 }
 
 /// Whatever the plan allows itself, by the names in its file.

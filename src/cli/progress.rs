@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::home::plain_terminal;
 use super::ui::Ui;
 use crate::ambient::{Clock, SystemClock};
-use crate::ceremony::plan::Plan;
+use crate::ceremony::plan::{Plan, PlanWork};
 use crate::ceremony::{Observer, Stage};
 use crate::rehearsal::{Narrator, Part};
 
@@ -74,7 +74,11 @@ impl Progress {
 
     /// The same for the work that a plan makes.
     pub(super) fn of(quiet: bool, plan: &Plan) -> Self {
-        let size = plan.roster().len().saturating_mul(plan.validators().len());
+        let rows = match plan.work() {
+            PlanWork::Keygen(plan) => plan.validators().len(),
+            PlanWork::Sign(plan) => plan.messages().len(),
+        };
+        let size = plan.roster().len().saturating_mul(rows);
         Self {
             long: size >= WORTH_A_WORD,
             ..Self::new(quiet)
@@ -100,6 +104,17 @@ impl Progress {
         } else {
             tell();
         }
+    }
+
+    /// Shows, in these words, how far work is whose end follows from what comes in.
+    pub(super) fn open_ended(&self, words: &str) {
+        self.show(&View {
+            of: "",
+            what: words,
+            done: 0,
+            total: 0,
+            far: "",
+        });
     }
 
     fn show(&self, view: &View<'_>) {

@@ -75,7 +75,7 @@ impl Context {
     /// Asks for an existing passphrase; `twin` names its flags.
     pub fn asked_passphrase(&mut self, what: &str, twin: &str) -> Result<Passphrase, CommandError> {
         self.need_terminal(what, twin)?;
-        ask_hidden(&format!("{what}: "))
+        ask_hidden(&mut self.ui, format!("{what}: "))
     }
 
     /// Returns a new passphrase of [`MIN_PASSPHRASE_CHARS`] at least: the flags', or a person's, who
@@ -97,9 +97,8 @@ impl Context {
             Some(passphrase) => passphrase,
             None => {
                 self.need_terminal(what, twin)?;
-                ask_hidden(&format!(
-                    "{what} (at least {MIN_PASSPHRASE_CHARS} characters): "
-                ))?
+                let least = format!("at least {MIN_PASSPHRASE_CHARS} characters");
+                ask_hidden(&mut self.ui, format!("{what} ({least}): "))?
             }
         };
         let chars = passphrase.expose(|text| text.chars().count());
@@ -112,7 +111,7 @@ impl Context {
             )
             .hint("six random words are easy to write down and hard to guess"));
         }
-        if typed && !ask_hidden("the same again: ")?.ct_eq(&passphrase) {
+        if typed && !ask_hidden(&mut self.ui, "the same again: ")?.ct_eq(&passphrase) {
             return Err(CommandError::of(
                 ErrorCode::PASSPHRASES_DIFFER,
                 "the two passphrases differ; nothing was made",
@@ -250,11 +249,12 @@ impl Silence {
     }
 }
 
-/// Asks at the terminal, without echo.
-pub(super) fn ask_hidden(prompt: &str) -> Result<Passphrase, CommandError> {
+/// Asks on standard error and reads at the terminal, without echo.
+pub(super) fn ask_hidden(ui: &mut Ui, question: impl Display) -> Result<Passphrase, CommandError> {
     // Before the question is shown: who answers at once is not shown either.
     let _silence = Silence::begin();
-    let text = rpassword::prompt_password(prompt).map_err(|error| {
+    ui.ask(question);
+    let text = rpassword::prompt_password("").map_err(|error| {
         CommandError::of(
             ErrorCode::NO_TERMINAL,
             format!("cannot read from the terminal: {error}"),

@@ -12,7 +12,7 @@ use super::progress::Narration;
 use super::run::KeystoreFormat;
 use crate::ambient::OsRandomness;
 use crate::ceremony::Stage;
-use crate::rehearsal::{self, Options, Report, World};
+use crate::rehearsal::{self, Options, RehearsalError, Report, World};
 use crate::store::disk::peak_memory_bytes;
 
 const EXAMPLE: &str = "\
@@ -51,6 +51,9 @@ pub(super) struct Args {
 /// Runs the command.
 pub(super) fn run(args: &Args, cx: &mut Context) -> Result<(), CommandError> {
     let plan = cx.read_plan(&args.plan)?;
+    let keygen = plan
+        .keygen()
+        .ok_or_else(|| RehearsalError::Kind(plan.kind()))?;
     let clock = Arc::clone(&cx.clock);
     let out = match &args.out {
         Some(out) => out.clone(),
@@ -58,10 +61,10 @@ pub(super) fn run(args: &Args, cx: &mut Context) -> Result<(), CommandError> {
     };
     let keystores = match args.keystores {
         Some(format) => format.kdf(),
-        None => Some(plan.keystores()),
+        None => Some(keygen.keystores()),
     };
     args.memory.check(keystores)?;
-    let validators = args.validators.unwrap_or(plan.validators().len());
+    let validators = args.validators.unwrap_or(keygen.validators().len());
     let capacity = args.memory.prepared(keystores, validators, cx)?;
     let options = Options {
         operators: args.operators,
@@ -109,7 +112,7 @@ fn tell(cx: &mut Context, report: &Report, keystores: bool) {
     cx.ui.note(format!(
         "{} operators made {} validator key(s) that none of them holds; any {} of them can sign",
         report.operators.len(),
-        plan.validators().len(),
+        report.outcome.sharing().validators(),
         plan.threshold()
     ));
     for operator in &report.operators {
@@ -167,7 +170,7 @@ fn json(report: &Report) -> serde_json::Value {
         })
         .collect();
     let mut object = serde_json::json!({
-        "validators": report.plan.validators().len(),
+        "validators": report.outcome.sharing().validators(),
         "threshold": report.plan.threshold(),
         "cid": report.plan.cid(),
         "operators": operators,

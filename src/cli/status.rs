@@ -4,6 +4,7 @@
 //! Reads only: neither the home nor the other side of a courier is changed.
 
 mod gather;
+mod signing;
 mod state;
 mod table;
 
@@ -16,7 +17,7 @@ use super::progress::Progress;
 use super::stopped::names;
 use super::via::{Via, quoted};
 use crate::artifacts::RECORD;
-use crate::ceremony::plan::Plan;
+use crate::ceremony::plan::{Plan, PlanKind, PlanWork};
 use crate::courier::Courier;
 use crate::hash::Digest;
 use crate::json::Text;
@@ -24,8 +25,10 @@ use crate::store::disk;
 use crate::store::home::{Home, HomeError};
 use crate::store::vault::{Glance, MAX_DETAIL_BYTES, Marker, glance};
 use crate::wire::roster::Index;
-use gather::{OperatorRow, Places, gather};
+pub(super) use gather::rows as operator_rows;
+use gather::{Came, OperatorRow, Places, gather};
 use state::{Hands, Next, State, View};
+pub(super) use table::operators as operator_lines;
 
 const EXAMPLE: &str = "\
 Examples:
@@ -69,9 +72,12 @@ struct Report {
 pub(super) struct Row {
     cid: Digest,
     name: Text,
+    kind: PlanKind,
     rehearsal: bool,
     network: String,
     validators: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    messages: Option<usize>,
     threshold: usize,
     view: &'static str,
     state: &'static str,
@@ -80,6 +86,7 @@ pub(super) struct Row {
     round: Option<u8>,
     awaiting: Vec<Index>,
     operators: Vec<OperatorRow>,
+    came: Vec<Came>,
     #[serde(skip_serializing_if = "Option::is_none")]
     checked: Option<usize>,
     findings: Vec<String>,
@@ -174,6 +181,10 @@ fn tell(args: &Args, cx: &mut Context, report: &Report) {
     } else if rows.is_empty() {
         cx.ui
             .note(format!("no ceremony lies there:{}", args.via.flags()));
+        if !args.via.has_folder() {
+            cx.ui
+                .note("a relay holds no plans: name the plan's file to see a ceremony there");
+        }
         cx.ui.next(format!(
             "put it there: conclave run PLAN{}",
             args.via.flags()
@@ -216,10 +227,11 @@ fn judge(rows: &[Row]) -> Result<(), CommandError> {
         return Err(CommandError::of(ErrorCode::MISBEHAVIOUR_BESIDE, text));
     }
     let names: Vec<&str> = wrong.iter().map(|row| row.name.as_str()).collect();
-    let text = format!(
-        "misbehaviour is proved in {}; make no deposit for its keys",
-        names.join(", ")
-    );
+    let names = names.join(", ");
+    let text = match wrong.iter().all(|row| row.kind == PlanKind::Sign) {
+        true => format!("misbehaviour is proved in {names}; others can sign without the culprits"),
+        false => format!("misbehaviour is proved in {names}; make no deposit for its keys"),
+    };
     Err(CommandError::of(ErrorCode::MISBEHAVIOUR, text))
 }
 
@@ -387,7 +399,7 @@ fn row(
         home: candidate
             .glance
             .as_ref()
-            .map(|glance| (&glance.board, glance.markers.clone())),
+            .map(|glance| (&glance.board, glance.markers.clone(), &glance.arrivals)),
         me,
         couriers,
     };
@@ -400,12 +412,18 @@ fn row(
     let hands = hands(args, cx, candidate, &state);
     let next = gathered.facts.next(&state, &hands, &name_all);
     let audited = gathered.facts.audited.unwrap_or_default();
+    let (validators, messages) = match plan.work() {
+        PlanWork::Keygen(plan) => (plan.validators().len(), None),
+        PlanWork::Sign(plan) => (plan.positions().len(), Some(plan.messages().len())),
+    };
     Ok(Row {
         cid: *plan.cid(),
         name: plan.name().clone(),
+        kind: plan.kind(),
         rehearsal: plan.is_rehearsal(),
         network: plan.network().name().to_owned(),
-        validators: plan.validators().len(),
+        validators,
+        messages,
         threshold: plan.threshold(),
         view: match gathered.facts.view {
             View::Operator => "operator",
@@ -416,6 +434,7 @@ fn row(
         round: state.round(),
         awaiting: state.awaited().to_vec(),
         operators: gathered.operators,
+        came: gathered.came,
         checked: gathered.checked,
         findings: gathered.findings,
         accused: audited.accused,
@@ -469,6 +488,7 @@ fn hands(args: &Args, cx: &Context, candidate: &Candidate, state: &State) -> Han
     let checked = files.or_else(|| on_shelf.map(PathBuf::from));
     let audit = checked.map(|directory| format!("conclave audit {}", path(&directory)));
     Hands {
+        carried: args.via.is_empty() || args.via.has_folder(),
         run: format!("conclave{home} run {}{via}", path(&file)),
         report: audit.as_ref().map(|audit| {
             format!(

@@ -3,7 +3,7 @@
 use super::Context;
 use super::error::{CommandError, ErrorCode};
 use crate::ceremony::evidence::{Collision, Evidence, EvidenceError, Fault};
-use crate::ceremony::plan::Plan;
+use crate::ceremony::plan::{Plan, PlanKind};
 use crate::ceremony::step::Stop;
 use crate::hash::{Hasher, Tag};
 use crate::store::home::Home;
@@ -70,11 +70,33 @@ pub(super) fn beside(
     seat: &Seat<'_>,
     faults: &[Fault],
 ) -> Result<Vec<String>, CommandError> {
+    let what = "proved beside the complete ceremony, which it does not undo";
+    warn(cx, home, plan, seat, faults, what)
+}
+
+/// The same of a ceremony that can still become complete without the culprits.
+pub(super) fn so_far(
+    cx: &mut Context,
+    home: &Home,
+    plan: &Plan,
+    seat: &Seat<'_>,
+    faults: &[Fault],
+) -> Result<Vec<String>, CommandError> {
+    let what = "proved, and others can still complete the ceremony";
+    warn(cx, home, plan, seat, faults, what)
+}
+
+fn warn(
+    cx: &mut Context,
+    home: &Home,
+    plan: &Plan,
+    seat: &Seat<'_>,
+    faults: &[Fault],
+    what: &str,
+) -> Result<Vec<String>, CommandError> {
     let kept = keep(home, plan, seat, faults, &[])?;
     for sentence in &kept.sentences {
-        cx.ui.warn(format!(
-            "proved beside the complete ceremony, which it does not undo: {sentence}"
-        ));
+        cx.ui.warn(format!("{what}: {sentence}"));
     }
     for file in &kept.files {
         cx.ui.warn(format!("the evidence: conclave audit {file}"));
@@ -96,10 +118,16 @@ pub(super) fn explain(
         accused.dedup();
         (
             ErrorCode::MISBEHAVIOUR,
-            format!(
-                "{} proved wrong; the ceremony cannot become complete here: make no deposit for its keys",
-                names(plan, &accused)
-            ),
+            match plan.kind() {
+                PlanKind::Keygen => format!(
+                    "{} proved wrong; the ceremony cannot become complete here: make no deposit for its keys",
+                    names(plan, &accused)
+                ),
+                PlanKind::Sign => format!(
+                    "{} proved wrong; too few other operators are left to sign",
+                    names(plan, &accused)
+                ),
+            },
         )
     } else if !stop.collisions.is_empty() {
         (
@@ -124,6 +152,9 @@ pub(super) fn explain(
             "show it to the others; anyone can check it: conclave audit {file}"
         ));
     }
-    let error = error.hint("the organiser makes a new plan with `conclave plan new`; cards that were not used up may stand in it again");
+    let error = error.hint(match plan.kind() {
+        PlanKind::Keygen => "the organiser makes a new plan with `conclave plan new`; cards that were not used up may stand in it again",
+        PlanKind::Sign => "with the others make a new signing plan: `conclave sign`",
+    });
     Ok((error, kept.files))
 }

@@ -146,9 +146,7 @@ impl Talk for PluginTalk {
 
     fn ask_secret(&self, what: &str) -> Option<Passphrase> {
         self.heard(what, || {
-            let mut ui = Ui::new(false);
-            ui.ask(format!("age plugin: {} ", what.trim()));
-            ask_hidden("").ok()
+            ask_hidden(&mut Ui::new(false), format!("age plugin: {} ", what.trim())).ok()
         })
     }
 }

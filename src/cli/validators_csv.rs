@@ -18,6 +18,7 @@ use crate::ethereum::withdrawal::CredentialsKind;
 use crate::json::{MAX_INTEGER, excerpt};
 
 mod layout;
+pub mod messages;
 #[cfg(test)]
 mod tests;
 
@@ -138,22 +139,9 @@ impl std::error::Error for CsvError {}
 
 /// Reads a list of at most [`MAX_CSV_BYTES`] and [`MAX_ROWS`] rows.
 pub fn parse(bytes: &[u8], defaults: &Defaults<'_>) -> Result<List, CsvError> {
-    let text = layout::text(bytes).map_err(CsvError::whole)?;
-    let (delimiter, start) = layout::delimiter(text);
-    let mut lines = Lines::new(text, start);
-    let mut reader = ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .delimiter(delimiter)
-        .from_reader(text.get(start..).unwrap_or_default().as_bytes());
     let mut record = ByteRecord::new();
-    let mut next = |record: &mut ByteRecord| {
-        let more = reader.read_byte_record(record).unwrap_or(false);
-        let offset = record.position().map_or(0, csv::Position::byte);
-        more.then(|| lines.of(offset))
-    };
-
-    let Some(line) = next(&mut record) else {
+    let mut list = Rows::of(bytes)?;
+    let Some(line) = list.next(&mut record) else {
         return Err(CsvError::whole("the list is empty"));
     };
     let header = Header::parse(&record).map_err(|problems| {
@@ -166,16 +154,7 @@ pub fn parse(bytes: &[u8], defaults: &Defaults<'_>) -> Result<List, CsvError> {
 
     let mut error = CsvError::default();
     let (mut rows, mut lower_case) = (Vec::new(), Vec::new());
-    let mut empty = Vec::new();
-    while let Some(line) = next(&mut record) {
-        if record.iter().all(|field| field.trim_ascii().is_empty()) {
-            empty.push(line);
-            continue;
-        }
-        // Spreadsheets leave empty rows at the end; between others one is a deleted validator.
-        for line in empty.drain(..) {
-            error.push(Some(line), ": the row is empty, and rows follow".into());
-        }
+    while let Some(line) = list.filled(&mut record, &mut error) {
         if rows.len() >= MAX_ROWS {
             error.push(
                 Some(line),
@@ -203,6 +182,51 @@ pub fn parse(bytes: &[u8], defaults: &Defaults<'_>) -> Result<List, CsvError> {
     match rows.into_iter().collect::<Option<Vec<Row>>>() {
         Some(rows) if error.count == 0 => Ok(List { rows, lower_case }),
         _ => Err(error),
+    }
+}
+
+/// The rows of a list, each with its line in the file.
+struct Rows<'t> {
+    reader: csv::Reader<&'t [u8]>,
+    lines: Lines<'t>,
+}
+
+impl<'t> Rows<'t> {
+    fn of(bytes: &'t [u8]) -> Result<Self, CsvError> {
+        let text = layout::text(bytes).map_err(CsvError::whole)?;
+        let (delimiter, start) = layout::delimiter(text);
+        let rows = text.get(start..).unwrap_or_default().as_bytes();
+        Ok(Self {
+            reader: ReaderBuilder::new()
+                .has_headers(false)
+                .flexible(true)
+                .delimiter(delimiter)
+                .from_reader(rows),
+            lines: Lines::new(text, start),
+        })
+    }
+
+    /// Reads the next row, and returns its line.
+    fn next(&mut self, record: &mut ByteRecord) -> Option<u64> {
+        let more = self.reader.read_byte_record(record).unwrap_or(false);
+        let offset = record.position().map_or(0, csv::Position::byte);
+        more.then(|| self.lines.of(offset))
+    }
+
+    /// [`Self::next`] of the rows that hold something. Spreadsheets leave empty rows at the end; between
+    /// others one is a deleted row, and a problem.
+    fn filled(&mut self, record: &mut ByteRecord, error: &mut CsvError) -> Option<u64> {
+        let mut empty = Vec::new();
+        while let Some(line) = self.next(record) {
+            if record.iter().any(|field| !field.trim_ascii().is_empty()) {
+                for line in empty {
+                    error.push(Some(line), ": the row is empty, and rows follow".into());
+                }
+                return Some(line);
+            }
+            empty.push(line);
+        }
+        None
     }
 }
 

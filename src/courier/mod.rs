@@ -7,9 +7,15 @@
 //!
 //! A further courier is one file that implements [`Courier`].
 
+use std::time::Duration;
+
+use crate::crypto::identity::{RelayKey, RelayWriteKey};
 use crate::hash::Digest;
 
 pub mod folder;
+pub mod qr;
+#[cfg(feature = "net")]
+pub mod relay;
 pub mod seated;
 
 pub use crate::store::folder::ContentHash;
@@ -23,6 +29,19 @@ pub struct Ceremony<'a> {
     pub plan: &'a [u8],
     /// The plan's name as a part of file names (`json::Text::file_stem`).
     pub stem: &'a str,
+    /// What its operators find each other with where strangers pass.
+    pub meeting: Meeting<'a>,
+}
+
+/// What all who hold a plan share, and nobody else knows.
+#[derive(Debug, Clone, Copy)]
+pub struct Meeting<'a> {
+    /// The plan's random bytes.
+    pub random: &'a [u8; 32],
+    /// The operators' relay keys and names, in the plan's order.
+    pub operators: &'a [(RelayKey, String)],
+    /// This operator's own relay key; nothing for who only looks.
+    pub own: Option<&'a RelayWriteKey>,
 }
 
 /// A message of the local board.
@@ -32,6 +51,8 @@ pub struct Labelled {
     pub label: String,
     /// Its content.
     pub content: ContentHash,
+    /// Whether this operator made it.
+    pub own: bool,
 }
 
 /// What the local board made of a message.
@@ -99,7 +120,7 @@ pub enum CourierError {
     /// Messages could not be handed over.
     #[error(
         "{unsent} message(s) could not be written to {courier}: {reason}; nothing was lost: what \
-         came in ({received} new) is kept and the rest waits here; make it writable or take \
+         came in ({received} new) is kept and the rest waits here; put that right or take \
          another one, then run the same command again", received = moved.received
     )]
     Undelivered {
@@ -112,20 +133,40 @@ pub enum CourierError {
         /// What was done before.
         moved: Moved,
     },
+    /// Another message stands there in the place of an own one, and only this operator's key can have
+    /// put it there.
+    #[error(
+        "{courier} holds another message in the place of {label}, signed by this operator's own key: \
+         a copy of this home is in use, or was; nothing was sent"
+    )]
+    SaidDifferently {
+        /// The courier's name.
+        courier: String,
+        /// The own message.
+        label: String,
+    },
     /// The local side failed.
     #[error(transparent)]
     Board(#[from] BoardError),
 }
 
 impl CourierError {
+    /// Whether the same exchange may succeed later without anybody doing anything here.
+    pub fn passes(&self) -> bool {
+        !matches!(self, Self::Board(_) | Self::SaidDifferently { .. })
+    }
+
     /// What was moved before it failed, if the other side was reached.
     pub fn moved(&self) -> Option<&Moved> {
         match self {
             Self::Undelivered { moved, .. } => Some(moved),
-            Self::Unreachable { .. } | Self::Board(_) => None,
+            Self::Unreachable { .. } | Self::SaidDifferently { .. } | Self::Board(_) => None,
         }
     }
 }
+
+/// How long to wait before looking again where nobody says that there is news.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(2);
 
 /// A way for messages to travel.
 pub trait Courier {
@@ -147,4 +188,18 @@ pub trait Courier {
 
     /// Reads a message again that an exchange offered under the name `source`.
     fn read(&self, source: &str) -> Result<Vec<u8>, CourierError>;
+
+    /// Says that this operator needs nothing more of the other side, which may then forget the
+    /// ceremony once all have said so. What is not told costs nobody anything.
+    fn finished(&mut self, _ceremony: &Ceremony<'_>) {}
+
+    /// Whether the other side says by itself that there is news, so that staying is worth while.
+    fn follows(&self) -> bool {
+        false
+    }
+
+    /// Returns when the next exchange may bring news, at the latest after `limit`.
+    fn wait(&mut self, _ceremony: &Ceremony<'_>, limit: Duration) {
+        std::thread::sleep(limit.min(BETWEEN_LOOKS));
+    }
 }

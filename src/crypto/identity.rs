@@ -66,16 +66,20 @@ impl IdentityKey {
         f(self.0.as_bytes())
     }
 
-    /// Returns the public relay write key that goes with an encryption key E_i (48 bytes,
-    /// compressed): of the Ed25519 private key `KDF(identity, E_i)`.
-    pub fn relay_key(&self, encryption_key: &[u8; 48]) -> RelayKey {
+    /// Returns the relay write key that goes with an encryption key E_i (48 bytes, compressed): the
+    /// Ed25519 private key `KDF(identity, E_i)`.
+    pub fn relay_write_key(&self, encryption_key: &[u8; 48]) -> RelayWriteKey {
         let seed: Seed = self.expose_seed(|secret| {
             Kdf::new(Tag::RELAY_KEY)
                 .bytes(encryption_key)
                 .derive(secret)
         });
-        let key = seed.expose(SigningKey::from_bytes);
-        RelayKey(Hex(key.verifying_key().to_bytes()))
+        RelayWriteKey(seed.expose(SigningKey::from_bytes))
+    }
+
+    /// Returns the public half of [`Self::relay_write_key`].
+    pub fn relay_key(&self, encryption_key: &[u8; 48]) -> RelayKey {
+        self.relay_write_key(encryption_key).public()
     }
 }
 
@@ -163,6 +167,32 @@ impl From<IdentityPublic> for String {
     }
 }
 
+/// A relay write key: an Ed25519 private key that serves one card as a pseudonym, wiped on drop.
+pub struct RelayWriteKey(SigningKey);
+
+impl RelayWriteKey {
+    /// Takes the 32-byte private key of RFC 8032 section 5.1.5.
+    pub fn from_seed(seed: &Seed) -> Self {
+        Self(seed.expose(SigningKey::from_bytes))
+    }
+
+    /// The public half, as the card shows it.
+    pub fn public(&self) -> RelayKey {
+        RelayKey(Hex(self.0.verifying_key().to_bytes()))
+    }
+
+    /// Signs `H(tag, message)`; the same arguments give the same signature (RFC 8032).
+    pub fn sign(&self, tag: Tag, message: &[u8]) -> Signature {
+        Signature::from_bytes(self.0.sign(&signed_bytes(tag, message)).to_bytes())
+    }
+}
+
+impl fmt::Debug for RelayWriteKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("<secret>")
+    }
+}
+
 /// The public half of a relay write key: an Ed25519 key that serves one card as a pseudonym; in JSON
 /// 64 hex characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -173,6 +203,12 @@ impl RelayKey {
     /// The encoded point of RFC 8032 section 5.1.2.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0.0
+    }
+
+    /// Whether `signature` is this key's over `H(tag, message)`, under the module's strict rules.
+    #[must_use]
+    pub fn verify(&self, tag: Tag, message: &[u8], signature: &Signature) -> bool {
+        verify_strict(&self.0.0, &signed_bytes(tag, message), signature)
     }
 }
 
@@ -523,6 +559,16 @@ mod tests {
         assert_ne!(relay, key(7).relay_key(&[2; 48]));
         assert_ne!(relay, key(8).relay_key(&[1; 48]));
         assert_ne!(relay.as_bytes(), key(7).public().as_bytes());
+
+        let secret = key(7).relay_write_key(&[1; 48]);
+        assert_eq!(secret.public(), relay);
+        assert_eq!(format!("{secret:?}"), "<secret>");
+        let signature = secret.sign(TAG, b"entry");
+        assert!(relay.verify(TAG, b"entry", &signature));
+        assert!(!relay.verify(TAG, b"entrz", &signature));
+        assert!(!relay.verify(Tag::CARD_SIGNATURE, b"entry", &signature));
+        let other = key(7).relay_key(&[2; 48]);
+        assert!(!other.verify(TAG, b"entry", &signature));
     }
 
     #[test]

@@ -1,17 +1,34 @@
 //! The voluntary exit (consensus-specs, phase 0, with EIP-7044).
 
+use serde::{Deserialize, Serialize};
+
+use super::api;
 use super::signing_root::{
     DomainType, Root, compute_domain, merkle_root, signing_root, uint_chunk,
 };
 use crate::crypto::bls::SigningRoot;
 
-/// `VoluntaryExit`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// `VoluntaryExit`; in JSON as the beacon API takes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct VoluntaryExit {
     /// The earliest epoch at which the chain takes the exit.
+    #[serde(with = "api::decimal")]
     pub epoch: u64,
     /// The validator's index on the chain.
+    #[serde(with = "api::decimal")]
     pub validator_index: u64,
+}
+
+/// `SignedVoluntaryExit`, as `POST /eth/v1/beacon/pool/voluntary_exits` takes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignedExit {
+    /// What is signed.
+    pub message: VoluntaryExit,
+    /// The signature by the validator key.
+    #[serde(with = "api::hex_0x")]
+    pub signature: [u8; 96],
 }
 
 impl VoluntaryExit {

@@ -3,6 +3,7 @@
 
 pub mod address;
 pub mod amount;
+mod api;
 pub mod bls_change;
 pub mod deposit;
 pub mod exit;
@@ -10,5 +11,6 @@ pub mod hd;
 pub mod keystore;
 pub mod network;
 pub mod registration;
+pub mod signed;
 pub mod signing_root;
 pub mod withdrawal;

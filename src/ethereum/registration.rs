@@ -1,13 +1,13 @@
 //! The registration of a validator with block builders (builder-specs, `ValidatorRegistrationV1`).
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::address::Address;
+use super::api;
 use super::signing_root::{
     DomainType, Root, bytes_root, compute_domain, merkle_root, signing_root, uint_chunk,
 };
 use crate::crypto::bls::SigningRoot;
-use crate::json::{Hex, encode_hex};
 
 /// `ValidatorRegistrationV1`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,21 +53,24 @@ pub struct SignedRegistration {
     #[serde(with = "message_form")]
     pub message: ValidatorRegistration,
     /// The signature by the validator key.
-    #[serde(with = "hex_0x")]
+    #[serde(with = "api::hex_0x")]
     pub signature: [u8; 96],
 }
 
 mod message_form {
-    use super::{Deserialize, Deserializer, Serialize, Serializer, ValidatorRegistration, de};
+    use super::{Deserialize, Deserializer, Serialize, Serializer, ValidatorRegistration, api};
     use crate::ethereum::address::Address;
 
     #[derive(Serialize, Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Message {
-        fee_recipient: String,
-        gas_limit: String,
-        timestamp: String,
-        #[serde(with = "super::hex_0x")]
+        #[serde(with = "api::address")]
+        fee_recipient: Address,
+        #[serde(with = "api::decimal")]
+        gas_limit: u64,
+        #[serde(with = "api::decimal")]
+        timestamp: u64,
+        #[serde(with = "api::hex_0x")]
         pubkey: [u8; 48],
     }
 
@@ -76,9 +79,9 @@ mod message_form {
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
         Message {
-            fee_recipient: registration.fee_recipient.to_lower_hex(),
-            gas_limit: registration.gas_limit.to_string(),
-            timestamp: registration.timestamp.to_string(),
+            fee_recipient: registration.fee_recipient,
+            gas_limit: registration.gas_limit,
+            timestamp: registration.timestamp,
             pubkey: registration.pubkey,
         }
         .serialize(serializer)
@@ -88,43 +91,12 @@ mod message_form {
         deserializer: D,
     ) -> Result<ValidatorRegistration, D::Error> {
         let message = Message::deserialize(deserializer)?;
-        let (fee_recipient, _) =
-            Address::parse_flag(&message.fee_recipient).map_err(de::Error::custom)?;
-        let integer = |text: &str| {
-            text.parse::<u64>()
-                .ok()
-                .filter(|number| number.to_string() == text)
-                .ok_or_else(|| {
-                    de::Error::custom("a number is not a plain decimal string of 64 bits")
-                })
-        };
         Ok(ValidatorRegistration {
-            fee_recipient,
-            gas_limit: integer(&message.gas_limit)?,
-            timestamp: integer(&message.timestamp)?,
+            fee_recipient: message.fee_recipient,
+            gas_limit: message.gas_limit,
+            timestamp: message.timestamp,
             pubkey: message.pubkey,
         })
-    }
-}
-
-mod hex_0x {
-    use super::{Deserialize as _, Deserializer, Hex, Serializer, de, encode_hex};
-
-    pub(super) fn serialize<const N: usize, S: Serializer>(
-        bytes: &[u8; N],
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&format!("0x{}", encode_hex(bytes)))
-    }
-
-    pub(super) fn deserialize<'de, const N: usize, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<[u8; N], D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.strip_prefix("0x")
-            .and_then(Hex::parse)
-            .map(|Hex(bytes)| bytes)
-            .ok_or_else(|| de::Error::custom("not 0x and lower-case hex of the right length"))
     }
 }
 

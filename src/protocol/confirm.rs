@@ -189,19 +189,38 @@ pub fn finalise<P: AsRef<[Vec<G2>]> + Sync>(
     partials: &[P],
     seed: &[u8; 32],
 ) -> Result<Result<Partials, Vec<BadPartial>>, ProtocolError> {
+    if partials.len() != sharing.indices().len() {
+        return Err(ProtocolError::Count);
+    }
+    let everyone: Vec<(usize, &P)> = partials.iter().enumerate().collect();
+    combine(sharing, messages, &everyone, seed)
+}
+
+/// [`finalise`] for some operators (positions in the roster, ascending), t at least.
+pub fn combine<P: AsRef<[Vec<G2>]> + Sync>(
+    sharing: &Sharing,
+    messages: &[Vec<SigningRoot>],
+    partials: &[(usize, P)],
+    seed: &[u8; 32],
+) -> Result<Result<Partials, Vec<BadPartial>>, ProtocolError> {
     let t = sharing.threshold();
-    let indices = sharing.indices().get(..t).ok_or(ProtocolError::Count)?;
-    let coefficients = Coefficients::at_zero(indices).ok_or(ProtocolError::Count)?;
-    if partials.len() != sharing.indices().len() || messages.len() != sharing.validators() {
+    let signers = partials.get(..t).ok_or(ProtocolError::Count)?;
+    let indices: Option<Vec<u64>> = signers
+        .iter()
+        .map(|(operator, _)| sharing.indices().get(*operator).copied())
+        .collect();
+    let coefficients = indices
+        .and_then(|indices| Coefficients::at_zero(&indices))
+        .ok_or(ProtocolError::Count)?;
+    if messages.len() != sharing.validators() {
         return Err(ProtocolError::Count);
     }
     let full: Vec<Option<Vec<G2>>> = (0..messages.len())
         .into_par_iter()
         .map(|v| {
-            let rows: Vec<&Vec<G2>> = partials
+            let rows: Vec<&Vec<G2>> = signers
                 .iter()
-                .take(t)
-                .map(|all| all.as_ref().get(v))
+                .map(|(_, all)| all.as_ref().get(v))
                 .collect::<Option<_>>()?;
             let width = messages.get(v)?.len();
             (0..width)
@@ -217,14 +236,13 @@ pub fn finalise<P: AsRef<[Vec<G2>]> + Sync>(
         .collect();
     // Partials that cancel to infinity cannot all be right: the check below names who is wrong.
     let full: Option<Partials> = full.into_iter().collect();
-    let everyone: Vec<(usize, &P)> = partials.iter().enumerate().collect();
-    let all = signed(sharing, messages, &everyone, full.as_ref())?;
+    let all = signed(sharing, messages, partials, full.as_ref())?;
     if let Some(full) = full
         && bls::verify_all(&all, seed)
     {
         return Ok(Ok(full));
     }
-    let bad = bad_partials(sharing, messages, &everyone, seed);
+    let bad = bad_partials(sharing, messages, partials, seed);
     if bad.is_empty() {
         Err(ProtocolError::Count)
     } else {

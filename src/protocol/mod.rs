@@ -6,6 +6,7 @@
 pub mod complaint;
 pub mod confirm;
 pub mod deal;
+pub mod partial;
 
 use crate::crypto::point::G1;
 use crate::hash::Digest;

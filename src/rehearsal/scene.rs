@@ -8,8 +8,8 @@ use super::stopwatch::{Stopwatch, Tally};
 use super::{MAX_TURNS, Options, Player, RehearsalError, World};
 use crate::artifacts::{self, Keystores, Recorded, Request};
 use crate::ceremony::Stage;
-use crate::ceremony::outcome::Outcome;
-use crate::ceremony::plan::Plan;
+use crate::ceremony::outcome::{KeygenOutcome, Outcome};
+use crate::ceremony::plan::KeygenPlan;
 use crate::ceremony::step::Stop;
 use crate::courier::Courier;
 use crate::courier::folder::FolderCourier;
@@ -21,7 +21,7 @@ use crate::wire::code::Code;
 
 /// What is played, and where.
 pub(super) struct Scene<'a> {
-    pub(super) plan: &'a Plan,
+    pub(super) plan: KeygenPlan<'a>,
     pub(super) stick: &'a Path,
     pub(super) record: &'a Path,
     pub(super) options: Options,
@@ -30,7 +30,7 @@ pub(super) struct Scene<'a> {
 
 /// What the first operator to come to the end came to.
 pub(super) struct End {
-    pub(super) outcome: Outcome,
+    pub(super) outcome: KeygenOutcome,
     pub(super) codes: (Code, Code),
 }
 
@@ -52,24 +52,23 @@ impl Scene<'_> {
                 if player.done {
                     continue;
                 }
-                seat::accept(&player.home, self.plan)?;
-                let mut seat = Seat::open(&player.home, self.plan)?;
+                seat::accept(&player.home, self.plan.plan())?;
+                let mut seat = Seat::open(&player.home, self.plan.plan())?;
                 let mut couriers: Vec<Box<dyn Courier>> =
                     vec![Box::new(FolderCourier::new(world.disk.clone(), self.stick))];
                 let name = player.name.as_str();
                 let watch = Stopwatch::new(world.clock, world.narrator, name, &self.tally);
-                let ran = driver::run(
-                    &mut seat,
-                    self.plan,
-                    &mut couriers,
-                    world.randomness,
-                    &watch,
-                )?;
+                let ran = driver::run(&mut seat, &mut couriers, world.randomness, &watch)?;
                 watch.add_to(&mut player.watch);
                 ran.sent.iter().for_each(|kind| self.tally.sent(*kind));
                 let outcome = match ran.standing {
-                    Standing::Complete { outcome, .. } => *outcome,
-                    Standing::Waiting { .. } => continue,
+                    Standing::Complete { outcome, .. } => match *outcome {
+                        Outcome::Keygen(outcome) => outcome,
+                        Outcome::Sign(_) => {
+                            return Err(RehearsalError::Check("a keygen ended with signatures"));
+                        }
+                    },
+                    Standing::Waiting { .. } | Standing::AwaitingPartials(..) => continue,
                     Standing::Stopped(stop) => {
                         return Err(RehearsalError::Stopped(describe(&stop)));
                     }
@@ -155,8 +154,14 @@ impl Scene<'_> {
         watch.add_to(&mut times);
         seat.mark(Marker::Artifacts, b"")?;
         if world.disk.kind(self.record)?.is_none() {
-            let outcome = Some(&end.outcome);
-            artifacts::write_record(&world.disk, self.record, self.plan, &messages, outcome)?;
+            let outcome = end.outcome.to_bytes()?;
+            artifacts::write_record(
+                &world.disk,
+                self.record,
+                self.plan.plan(),
+                &messages,
+                Some(&outcome),
+            )?;
         }
         Ok(times)
     }

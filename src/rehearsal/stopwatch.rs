@@ -48,7 +48,7 @@ impl Tally {
         self.add(match kind {
             Kind::Deal => Self::DEAL,
             Kind::Confirm => Self::CONFIRM,
-            Kind::Complain | Kind::Abandon => 0,
+            Kind::Complain | Kind::Abandon | Kind::Partial => 0,
         });
     }
 

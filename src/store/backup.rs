@@ -8,15 +8,17 @@
 //! since than it remembers: docs/protocol.md section 14 has the rule for it.
 
 use std::collections::BTreeMap;
-use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::archive::{self, Malformed};
+use super::arrivals::FILE as ARRIVALS;
 use super::disk::{Access, Disk, DiskError, Kind};
 use super::folder::MAX_FILE_BYTES;
 use super::home::{Home, HomeError, HomePublic, building_site, publish, refuse_standing};
+use super::upkeep::DIRECTORY as UPKEEP;
 use super::vault::{Marker, Vault, VaultError};
 use crate::json::{self, MAX_QUOTED_CHARS, encode_hex, excerpt};
 
@@ -41,7 +43,7 @@ const MAX_RESTORED_BYTES: usize = 4 << 20;
 const ROOT_FILES: [&str; 4] = ["home.json", "home-key.age", "identity.age", RESTORED];
 
 /// Directories with the files of one ceremony.
-const CEREMONY_DIRECTORIES: [&str; 3] = ["board", "evidence", "own"];
+const CEREMONY_DIRECTORIES: [&str; 4] = ["board", "evidence", "own", UPKEEP];
 
 /// Why a home could not be backed up or restored.
 #[derive(Debug, thiserror::Error)]
@@ -141,61 +143,25 @@ impl Backup {
     /// Writes it as a tar archive: the same contents, the same bytes.
     pub fn to_tar(&self) -> Result<Vec<u8>, BackupError> {
         let about = json::pretty(&self.about).map_err(|error| malformed(&error))?;
-        let mut tar = tar::Builder::new(Vec::new());
-        let own = std::iter::once((ABOUT, &about));
+        let own = std::iter::once((ABOUT, about.as_slice()));
         let files = self
             .files
             .iter()
-            .map(|(name, bytes)| (name.as_str(), bytes));
-        for (name, bytes) in own.chain(files) {
-            let mut header = tar::Header::new_ustar();
-            header
-                .set_path(format!("{PREFIX}{name}"))
-                .map_err(|error| malformed(&error))?;
-            header.set_size(bytes.len() as u64);
-            header.set_mode(0o600);
-            header.set_mtime(self.about.created);
-            header.set_entry_type(tar::EntryType::Regular);
-            header.set_cksum();
-            tar.append(&header, bytes.as_slice())
-                .map_err(|error| malformed(&error))?;
-        }
-        tar.into_inner().map_err(|error| malformed(&error))
+            .map(|(name, bytes)| (name.as_str(), bytes.as_slice()));
+        let mut tar = Vec::new();
+        archive::write(&mut tar, PREFIX, self.about.created, own.chain(files))?;
+        Ok(tar)
     }
 
     /// Reads a tar archive of [`Self::to_tar`]; whatever else it holds refuses the whole.
     pub fn from_tar(bytes: &[u8]) -> Result<Self, BackupError> {
-        let mut archive = tar::Archive::new(bytes);
         let (mut about, mut files) = (None, BTreeMap::new());
-        // Raw: names of any length come as they stand in the header, and are refused as such.
-        let entries = archive.entries().map_err(|error| malformed(&error))?;
-        for entry in entries.raw(true) {
-            let mut entry = entry.map_err(|error| malformed(&error))?;
-            let path = entry.path_bytes().into_owned();
-            let shown = String::from_utf8_lossy(&path).into_owned();
-            if entry.header().entry_type() != tar::EntryType::Regular {
-                return Err(malformed(&format!("{shown} is no regular file")));
-            }
-            let name = shown
-                .strip_prefix(PREFIX)
-                .filter(|_| shown.len() == path.len());
-            let name = name.filter(|name| *name == ABOUT || is_file(name));
-            let Some(name) = name.map(str::to_owned) else {
-                return Err(malformed(&format!("a home holds no file {shown}")));
-            };
-            let size = entry.header().size().map_err(|error| malformed(&error))?;
-            if size > MAX_FILE_BYTES || files.len() >= MAX_BACKUP_FILES {
-                return Err(malformed(&format!(
-                    "{name} is too large, or one file too many"
-                )));
-            }
-            let mut contents = Vec::new();
-            entry
-                .read_to_end(&mut contents)
-                .map_err(|error| malformed(&error))?;
-            if contents.len() as u64 != size {
-                return Err(malformed(&format!("{name} is cut short")));
-            }
+        let form = archive::Form {
+            holder: "a home",
+            prefix: PREFIX,
+            is_file: |name| name == ABOUT || is_file(name),
+        };
+        form.read(bytes, &mut |name, contents| {
             if name == ABOUT {
                 if about.is_some() || !files.is_empty() {
                     return Err(malformed(&format!("{ABOUT} is not its first file")));
@@ -204,7 +170,8 @@ impl Backup {
             } else if files.insert(name.clone(), contents).is_some() {
                 return Err(malformed(&format!("it holds {name} twice")));
             }
-        }
+            Ok(())
+        })?;
         let about = about.ok_or_else(|| malformed(&format!("it holds no {ABOUT}")))?;
         if about.files != files.len() as u64 {
             return Err(malformed(&"it does not hold as many files as it says"));
@@ -344,6 +311,12 @@ fn read_about(bytes: &[u8]) -> Result<About, BackupError> {
     }
 }
 
+impl From<Malformed> for BackupError {
+    fn from(Malformed(reason): Malformed) -> Self {
+        malformed(&reason)
+    }
+}
+
 fn malformed(reason: &dyn std::fmt::Display) -> BackupError {
     BackupError::Malformed(excerpt(&reason.to_string(), MAX_QUOTED_CHARS))
 }
@@ -363,7 +336,7 @@ fn is_hex(text: &str, bytes: usize) -> bool {
 }
 
 /// A name as [`super::folder::safe_name`] makes it, or with a suffix after `~`.
-fn is_plain(name: &str) -> bool {
+pub(super) fn is_plain(name: &str) -> bool {
     let plain = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || b"-.~".contains(&c);
     !name.is_empty() && name.len() <= 100 && !name.starts_with('.') && name.bytes().all(plain)
 }
@@ -385,7 +358,8 @@ fn is_file(name: &str) -> bool {
         [file] => ROOT_FILES.contains(file),
         ["cards", card, file] => is_hex(card, 8) && matches!(*file, "card.json" | "secret.age"),
         ["ceremonies", cid, file] => {
-            is_hex(cid, 32) && Marker::ALL.iter().any(|marker| marker.as_str() == *file)
+            let marker = || Marker::ALL.iter().any(|marker| marker.as_str() == *file);
+            is_hex(cid, 32) && (*file == ARRIVALS || marker())
         }
         ["ceremonies", cid, directory, file] => {
             is_hex(cid, 32) && CEREMONY_DIRECTORIES.contains(directory) && is_plain(file)
@@ -407,6 +381,7 @@ mod tests {
             "cards/0123456789abcdef/secret.age".to_owned(),
             format!("ceremonies/{cid}/accepted"),
             format!("ceremonies/{cid}/board/1-deal-alice~2.json"),
+            format!("ceremonies/{cid}/arrivals.json"),
             format!("vault/{cid}/shares.age"),
         ] {
             assert!(is_file(&name), "{name}");

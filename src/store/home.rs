@@ -369,6 +369,18 @@ impl Home {
         Ok(())
     }
 
+    /// Stores a card whose secret this home does not have: it is spent here, unless the secret stands
+    /// already. The same again is fine.
+    pub fn put_spent_card(
+        &self,
+        card_bytes: &[u8],
+        encryption_key: &[u8; 48],
+    ) -> Result<(), HomeError> {
+        let _lock = self.lock()?;
+        self.put_public(&card_file(encryption_key, CARD), card_bytes)?;
+        Ok(())
+    }
+
     /// Returns every card of this home, spent ones included, in the order of their encryption keys.
     pub fn cards(&self) -> Result<Vec<StoredCard>, HomeError> {
         let mut cards = Vec::new();

@@ -3,16 +3,20 @@
 //! Own messages and shares are stored and fsynced here before anything else happens with them.
 //! Opening a seat repeats whatever a crash cut short.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::ambient::{Randomness, RandomnessError};
-use crate::ceremony::plan::Plan;
+use crate::ceremony::outcome::Outcome;
+use crate::ceremony::plan::{Plan, PlanWork};
 use crate::ceremony::session::{Registered, Session, label};
 use crate::ceremony::shares::{OwnShares, SharesError};
 use crate::ceremony::step::{Me, Memory, SessionError, Step};
 use crate::ceremony::{Messages, MessagesError, Observer};
-use crate::crypto::identity::IdentityKey;
+use crate::crypto::identity::{IdentityKey, RelayWriteKey};
 use crate::hash::Digest;
+use crate::store::arrivals::Arrivals;
+use crate::store::cluster::{self, ClusterError};
 use crate::store::disk::{DiskError, DiskLock};
 use crate::store::folder::{BoardFolder, ContentHash, FolderError};
 use crate::store::home::{Home, HomeError};
@@ -38,6 +42,9 @@ pub enum SeatError {
         "the plan's card is spent: another ceremony with it is complete; make a new card, and ask the organiser for a new plan"
     )]
     SpentCard,
+    /// The cluster that is to sign is not the one that this home knows.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
     /// The home failed.
     #[error(transparent)]
     Home(#[from] HomeError),
@@ -102,11 +109,16 @@ pub struct Seat<'a> {
     memory: Memory,
     my: Index,
     contents: BTreeMap<String, ContentHash>,
+    /// The own messages' file names.
+    own: BTreeSet<String>,
+    arrivals: Arrivals,
+    relay_key: Arc<RelayWriteKey>,
     damaged: Vec<String>,
     _lock: DiskLock,
 }
 
-/// Returns the operator of the plan whose card this home made; refuses any other plan.
+/// Returns the operator of the plan whose card this home made; refuses any other plan. A signing
+/// plan's card is that of the ceremony that made the keys, and may be spent: nothing is signed with it.
 pub fn own_card<'p>(home: &Home, plan: &'p Plan) -> Result<&'p Operator, SeatError> {
     let identity = IdentityKey::from_seed(&home.identity_seed()?).public();
     let operator = plan
@@ -121,7 +133,7 @@ pub fn own_card<'p>(home: &Home, plan: &'p Plan) -> Result<&'p Operator, SeatErr
     let accepted = Vault::new(home)
         .marker(plan.cid(), Marker::Accepted)?
         .is_some();
-    if stored.spent && !accepted {
+    if stored.spent && !accepted && plan.keygen().is_some() {
         return Err(SeatError::SpentCard);
     }
     Ok(operator)
@@ -134,8 +146,15 @@ impl<'a> Turn<'a> {
         Ok(Self { home, plan, lock })
     }
 
-    /// Records that the operator accepted the plan, with the card that it is open with from now on.
+    /// Records that the operator accepted the plan, with the card that it is open with from now on. A
+    /// signing plan is open with none.
     pub fn accept(&self) -> Result<(), SeatError> {
+        if let Some(plan) = self.plan.sign() {
+            cluster::own_shares(self.home, plan)?;
+            let detail = plan.cluster().cid;
+            Vault::new(self.home).mark(plan.cid(), Marker::Accepted, detail.as_bytes())?;
+            return Ok(());
+        }
         // From the look at the card to the mark nobody destroys its secret; see `spend_if_done`.
         let _lock = self.home.lock()?;
         let key = own_card(self.home, self.plan)?
@@ -161,25 +180,18 @@ impl<'a> Seat<'a> {
     fn over(home: &'a Home, plan: &'a Plan, lock: DiskLock) -> Result<Self, SeatError> {
         let operator = own_card(home, plan)?;
         let vault = Vault::new(home);
-        let me = Me {
-            identity: IdentityKey::from_seed(&home.identity_seed()?),
-            secret: home.ceremony_secret(&operator.card.encryption_key().to_bytes())?,
+        let key = operator.card.encryption_key().to_bytes();
+        let identity = IdentityKey::from_seed(&home.identity_seed()?);
+        let relay_key = Arc::new(identity.relay_write_key(&key));
+        let (secret, shares) = match plan.work() {
+            PlanWork::Keygen(_) => (
+                home.ceremony_secret(&key)?,
+                stored_shares(&vault, plan, operator)?,
+            ),
+            // The shares are the cluster's, and no secret of the card is needed.
+            PlanWork::Sign(plan) => (None, Some(cluster::own_shares(home, plan)?.0)),
         };
-        let shares = vault
-            .shares(plan.cid())?
-            .map(|blob| OwnShares::from_blob(&blob))
-            .transpose()?;
-        // One home key encrypts them all: a file that was moved here decrypts like the right one.
-        if shares
-            .as_ref()
-            .is_some_and(|own| own.cid != *plan.cid() || own.index != operator.index.get())
-        {
-            return Err(SeatError::OtherShares(*plan.cid()));
-        }
-        if shares.is_some() {
-            // A crash may have come between the two.
-            vault.mark(plan.cid(), Marker::Shares, b"")?;
-        }
+        let me = Me { identity, secret };
         let messages = BoardMessages(vault.board(plan.cid(), plan.bytes())?);
         let memory = Memory {
             shares,
@@ -194,6 +206,9 @@ impl<'a> Seat<'a> {
             memory,
             my: operator.index,
             contents: BTreeMap::new(),
+            own: BTreeSet::new(),
+            arrivals: Arrivals::read(home, plan.cid())?,
+            relay_key,
             damaged: Vec::new(),
             _lock: lock,
         };
@@ -227,6 +242,11 @@ impl<'a> Seat<'a> {
             self.contents.insert(name.to_owned(), content);
         }
         Ok(None)
+    }
+
+    /// The plan.
+    pub fn plan(&self) -> &'a Plan {
+        self.plan
     }
 
     /// The session.
@@ -287,7 +307,7 @@ impl<'a> Seat<'a> {
             Err(error) => return Err(error.into()),
         };
         match message.kind() {
-            Kind::Confirm => {
+            Kind::Confirm | Kind::Partial => {
                 vault.mark(cid, Marker::Confirmed, message.message_hash().as_bytes())?
             }
             Kind::Abandon | Kind::Complain => vault.mark(cid, Marker::Abandoned, b"")?,
@@ -298,6 +318,7 @@ impl<'a> Seat<'a> {
             let content = ContentHash::of(message.bytes());
             self.contents.insert(put.name().to_owned(), content);
         }
+        self.own.insert(put.name().to_owned());
         self.memory.own.insert(message.message_hash());
         Ok(())
     }
@@ -320,16 +341,38 @@ impl<'a> Seat<'a> {
         Ok(())
     }
 
-    /// Takes bytes that a courier brought; stores them if they are a message of the ceremony.
-    pub fn offer(&mut self, bytes: &[u8]) -> Result<Registered, SeatError> {
+    /// Whether the message of this file name is an own one.
+    pub fn is_own(&self, name: &str) -> bool {
+        self.own.contains(name)
+    }
+
+    /// The key that this operator writes to a relay with.
+    pub fn relay_key(&self) -> &Arc<RelayWriteKey> {
+        &self.relay_key
+    }
+
+    /// Takes bytes that the named courier brought; stores them if they are a message of the ceremony.
+    pub fn offer(&mut self, bytes: &[u8], courier: &str) -> Result<Registered, SeatError> {
         let message = match self.session.read(bytes) {
             Ok(message) => message,
             Err(reason) => return Ok(Registered::Noise(reason)),
         };
-        self.place(&message, |seat| {
+        let mut name = String::new();
+        let placed = self.place(&message, |seat| {
             let put = seat.messages.0.put(&label(seat.plan, &message), bytes)?;
-            Ok((put.name().to_owned(), ContentHash::of(bytes)))
-        })
+            put.name().clone_into(&mut name);
+            Ok((name.clone(), ContentHash::of(bytes)))
+        })?;
+        if placed == Registered::New {
+            self.arrivals.add(name, courier);
+        }
+        Ok(placed)
+    }
+
+    /// Writes down how messages came, for `status`. What a crash loses of it is not known again, and
+    /// decides nothing.
+    pub fn keep_arrivals(&mut self) -> Result<(), SeatError> {
+        Ok(self.arrivals.keep(self.home, self.plan.cid())?)
     }
 
     /// Only what has a place is stored, and only what was stored takes it.
@@ -378,11 +421,42 @@ impl<'a> Seat<'a> {
         Ok(files.filter_map(|file| known(file.name)).collect())
     }
 
+    /// Marks the ceremony complete, with the transcript of a keygen, or the hash of what was signed.
+    pub fn mark_complete(&self, outcome: &Outcome) -> Result<(), SeatError> {
+        let detail = match outcome {
+            Outcome::Keygen(outcome) => *outcome.transcript(),
+            Outcome::Sign(_) => outcome.hash().map_err(SessionError::from)?,
+        };
+        self.mark(Marker::Complete, detail.as_bytes())
+    }
+
     /// Makes a marker of this ceremony.
     pub fn mark(&self, marker: Marker, detail: &[u8]) -> Result<(), SeatError> {
         Vault::new(self.home).mark(self.plan.cid(), marker, detail)?;
         Ok(())
     }
+}
+
+/// The own shares of a keygen, once they are stored.
+fn stored_shares(
+    vault: &Vault<'_>,
+    plan: &Plan,
+    operator: &Operator,
+) -> Result<Option<OwnShares>, SeatError> {
+    let blob = vault.shares(plan.cid())?;
+    let shares = blob.map(|blob| OwnShares::from_blob(&blob)).transpose()?;
+    // One home key encrypts them all: a file that was moved here decrypts like the right one.
+    if shares
+        .as_ref()
+        .is_some_and(|own| own.cid != *plan.cid() || own.index != operator.index.get())
+    {
+        return Err(SeatError::OtherShares(*plan.cid()));
+    }
+    if shares.is_some() {
+        // A crash may have come between the two.
+        vault.mark(plan.cid(), Marker::Shares, b"")?;
+    }
+    Ok(shares)
 }
 
 /// Records that the operator accepted the plan; see [`Turn::accept`].
@@ -391,12 +465,15 @@ pub fn accept(home: &Home, plan: &Plan) -> Result<(), SeatError> {
 }
 
 /// Destroys the secret of the plan's card when a ceremony with it is complete and read back and no
-/// accepted plan with it is still open. Returns whether it is gone.
+/// accepted plan with it is still open. Returns whether it is gone. A signing plan spends nothing.
 ///
 /// Under the home's lock, as every acceptance is: a plan is accepted before this looks, and then it is
 /// open and keeps the secret, or after it, and then its card is spent. What closes a plan needs no
 /// lock: it is never taken back.
 pub fn spend_if_done(home: &Home, plan: &Plan) -> Result<bool, SeatError> {
+    if plan.keygen().is_none() {
+        return Ok(false);
+    }
     let _lock = home.lock()?;
     let key = own_card(home, plan)?.card.encryption_key().to_bytes();
     let vault = Vault::new(home);

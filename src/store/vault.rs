@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::arrivals::Arrivals;
 use super::disk::{Disk, DiskError, Kind};
 use super::folder::{BoardFolder, FolderError, MAX_FILE_BYTES, MessageFile, safe_name};
 use super::home::{Home, HomeError};
@@ -18,7 +19,8 @@ use crate::secret::SecretBytes;
 /// The most bytes of a marker's detail: 1 MiB.
 pub const MAX_DETAIL_BYTES: u64 = 1 << 20;
 
-const CEREMONIES: &str = "ceremonies";
+/// The directory of the ceremonies in a home.
+pub(super) const CEREMONIES: &str = "ceremonies";
 
 /// Why the vault refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -64,7 +66,7 @@ pub enum Marker {
     Accepted,
     /// The shares are in the vault.
     Shares,
-    /// This operator confirmed. Excludes [`Marker::Abandoned`].
+    /// This operator confirmed, or in a signing ceremony signed. Excludes [`Marker::Abandoned`].
     Confirmed,
     /// This operator abandoned or complained. Excludes [`Marker::Confirmed`].
     Abandoned,
@@ -156,6 +158,12 @@ impl<'home> Vault<'home> {
         )?)
     }
 
+    /// The ceremony's board as it stands, if it does; nothing is made.
+    pub fn standing_board(&self, cid: &Digest) -> Result<BoardFolder, VaultError> {
+        let path = self.home.path(&format!("{CEREMONIES}/{cid}/board"))?;
+        Ok(BoardFolder::open(self.home.disk().clone(), &path))
+    }
+
     /// Makes a marker, with a detail for later readers (say, the hash of what was confirmed). One
     /// that stands already is kept with its first detail. Returns whether it was made now.
     pub fn mark(&self, cid: &Digest, marker: Marker, detail: &[u8]) -> Result<bool, VaultError> {
@@ -237,6 +245,11 @@ impl<'home> Vault<'home> {
         Ok(self.home.get_secret(&shares_file(cid), MAX_FILE_BYTES)?)
     }
 
+    /// Where the shares of a ceremony lie in the home at `root`.
+    pub fn shares_path(root: &Path, cid: &Digest) -> PathBuf {
+        root.join(shares_file(cid))
+    }
+
     /// Destroys a ceremony's shares; only for a key that has a successor (`share retire`).
     pub fn destroy_shares(&self, cid: &Digest) -> Result<(), VaultError> {
         Ok(self.home.destroy_secret(&shares_file(cid))?)
@@ -252,6 +265,8 @@ pub struct Glance {
     pub markers: BTreeSet<Marker>,
     /// Its board.
     pub board: BoardFolder,
+    /// How its messages came.
+    pub arrivals: Arrivals,
 }
 
 /// Looks at every ceremony of the home at `root`, by cid.
@@ -271,10 +286,12 @@ pub fn glance(disk: &Arc<dyn Disk>, root: &Path) -> Result<Vec<Glance>, VaultErr
                 }
             }
             let board = BoardFolder::open(disk.clone(), &path.join("board"));
+            let arrivals = Arrivals::at(&**disk, &path).map_err(HomeError::from)?;
             Ok(Glance {
                 cid,
                 markers,
                 board,
+                arrivals,
             })
         })
         .collect()

@@ -210,6 +210,11 @@ pub fn unseal(file: &[u8], by: &Unlock) -> Result<SecretBytes, WrapError> {
     }
 }
 
+/// Says whether a file is an age file, whoever can open it.
+pub fn is_age_file(file: &[u8]) -> bool {
+    age::Decryptor::new_buffered(file).is_ok()
+}
+
 /// Says whether a file is an age file that a passphrase opens.
 pub fn is_passphrase_file(file: &[u8]) -> bool {
     age::Decryptor::new_buffered(file).is_ok_and(|decryptor| decryptor.is_scrypt())

@@ -161,6 +161,11 @@ impl<Id> Board<Id> {
         self.of(sender).filter(|entry| entry.kind == Kind::Abandon)
     }
 
+    /// The partials of a sender.
+    pub fn partials(&self, sender: Index) -> impl Iterator<Item = &Entry<Id>> {
+        self.at(sender, &Place::Partial)
+    }
+
     /// The complaints of all senders.
     pub fn complaints(&self) -> impl Iterator<Item = &Entry<Id>> {
         self.iter().filter(|entry| entry.kind == Kind::Complain)

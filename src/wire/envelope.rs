@@ -80,6 +80,8 @@ pub enum Kind {
     Complain,
     /// The sender will never confirm.
     Abandon,
+    /// Partial signatures over every message of a signing plan.
+    Partial,
 }
 
 impl std::fmt::Display for Kind {
@@ -89,6 +91,7 @@ impl std::fmt::Display for Kind {
             Self::Confirm => "confirm",
             Self::Complain => "complain",
             Self::Abandon => "abandon",
+            Self::Partial => "partial",
         })
     }
 }
@@ -103,6 +106,8 @@ pub enum Round {
     Confirm,
     /// Complaints.
     Complaint,
+    /// Partial signatures: the one round of a signing ceremony.
+    Partial,
 }
 
 impl std::fmt::Display for Round {
@@ -111,6 +116,7 @@ impl std::fmt::Display for Round {
             Self::Deal => "deal",
             Self::Confirm => "confirm",
             Self::Complaint => "complaint",
+            Self::Partial => "partial",
         })
     }
 }
@@ -130,6 +136,8 @@ pub enum Place {
         /// The message hash of its deal.
         deal: Digest,
     },
+    /// The sender's partial signatures.
+    Partial,
 }
 
 impl Place {
@@ -139,6 +147,7 @@ impl Place {
             Self::Deal => Round::Deal,
             Self::Confirm => Round::Confirm,
             Self::Complaint { .. } => Round::Complaint,
+            Self::Partial => Round::Partial,
         }
     }
 
@@ -149,6 +158,7 @@ impl Place {
             (Self::Deal, Kind::Deal)
                 | (Self::Confirm, Kind::Confirm | Kind::Abandon)
                 | (Self::Complaint { .. }, Kind::Complain)
+                | (Self::Partial, Kind::Partial)
         )
     }
 }
@@ -171,6 +181,7 @@ impl TryFrom<PlaceFields> for Place {
         match (fields.round, fields.against, fields.deal) {
             (Round::Deal, None, None) => Ok(Self::Deal),
             (Round::Confirm, None, None) => Ok(Self::Confirm),
+            (Round::Partial, None, None) => Ok(Self::Partial),
             (Round::Complaint, Some(against), Some(deal)) => Ok(Self::Complaint { against, deal }),
             _ => Err("a place of round complaint has `against` and `deal`, any other has neither"),
         }
@@ -180,7 +191,7 @@ impl TryFrom<PlaceFields> for Place {
 impl From<Place> for PlaceFields {
     fn from(place: Place) -> Self {
         let (against, deal) = match place {
-            Place::Deal | Place::Confirm => (None, None),
+            Place::Deal | Place::Confirm | Place::Partial => (None, None),
             Place::Complaint { against, deal } => (Some(against), Some(deal)),
         };
         Self {
@@ -390,6 +401,12 @@ impl Envelope {
     /// The envelope's canonical bytes.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// Whether the identity that the header names signed it, whoever that is.
+    #[must_use]
+    pub fn is_signed(&self) -> bool {
+        self.header.verify(&self.signature)
     }
 
     /// Checks that an operator of this ceremony signed the envelope for it, and that a complaint is

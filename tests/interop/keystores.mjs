@@ -8,19 +8,10 @@ import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { Keystore } from "@chainsafe/bls-keystore";
 import { bls12_381 } from "@noble/curves/bls12-381.js";
+import { expect, failed, passed } from "./expect.mjs";
 
 const hex = (bytes) => Buffer.from(bytes).toString("hex");
 const line = (path) => readFileSync(path, "utf8").replace(/\n$/, "");
-let passed = 0;
-let failed = 0;
-
-function expect(right, what) {
-  if (right) passed += 1;
-  else {
-    failed += 1;
-    console.error(`WRONG ${what}`);
-  }
-}
 
 const given = process.argv.slice(2);
 for (let at = 0; at + 1 < given.length; at += 2) {

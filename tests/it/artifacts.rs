@@ -65,7 +65,7 @@ fn write(
 ) -> Result<Written, ArtifactError> {
     let list = ceremony.board.list();
     let request = Request {
-        plan: &ceremony.plan,
+        plan: ceremony.plan.keygen().unwrap(),
         outcome: &ceremony.outcome,
         own: operator.map(|position| ceremony.shares(position)),
         keystores,
@@ -240,7 +240,11 @@ fn deposit_data_and_registrations_are_what_was_planned_and_verify() {
     assert_eq!(message["fee_recipient"], format!("0x{}", "fe".repeat(20)));
     assert_eq!(message["gas_limit"], "60000000");
     assert_eq!(message["timestamp"], CREATED.to_string());
-    let root = ceremony.plan.messages(ceremony.outcome.sharing())[1][2];
+    let root = ceremony
+        .plan
+        .keygen()
+        .unwrap()
+        .messages(ceremony.outcome.sharing())[1][2];
     let signature = G2::from_bytes(&hex(&registrations[0]["signature"])).unwrap();
     let key = G1::from_bytes(&hex(&message["pubkey"])).unwrap();
     assert!(bls::verify(&key, &root, &signature));
@@ -688,17 +692,47 @@ fn parts_of_different_ceremonies_are_refused_before_anything_is_written() {
         assert!(error.to_string().starts_with(why), "{error}");
         assert_eq!(fs::read_dir(place.path()).unwrap().count(), 0);
     };
-    attempt(&one.plan, &other.outcome, None, "the outcome");
-    attempt(&one.plan, &twin.outcome, None, "the outcome");
-    attempt(&one.plan, &one.outcome, Some(other.shares(0)), "the shares");
-    attempt(&one.plan, &one.outcome, Some(twin.shares(0)), "the shares");
+    attempt(
+        one.plan.keygen().unwrap(),
+        &other.outcome,
+        None,
+        "the outcome",
+    );
+    attempt(
+        one.plan.keygen().unwrap(),
+        &twin.outcome,
+        None,
+        "the outcome",
+    );
+    attempt(
+        one.plan.keygen().unwrap(),
+        &one.outcome,
+        Some(other.shares(0)),
+        "the shares",
+    );
+    attempt(
+        one.plan.keygen().unwrap(),
+        &one.outcome,
+        Some(twin.shares(0)),
+        "the shares",
+    );
     let blob = one.shares(0).to_blob().unwrap();
     let copy = || OwnShares::from_blob(&blob).unwrap();
     let (mut wrong, mut none) = (copy(), copy());
     wrong.shares[0] = Scalar::from_u64(5);
     none.shares.clear();
-    attempt(&one.plan, &one.outcome, Some(&wrong), "a share");
-    attempt(&one.plan, &one.outcome, Some(&none), "a share");
+    attempt(
+        one.plan.keygen().unwrap(),
+        &one.outcome,
+        Some(&wrong),
+        "a share",
+    );
+    attempt(
+        one.plan.keygen().unwrap(),
+        &one.outcome,
+        Some(&none),
+        "a share",
+    );
 }
 
 #[test]
@@ -788,7 +822,7 @@ fn progress_is_told_for_every_keystore() {
     let place = tempfile::tempdir().unwrap();
     let watch = Watch::default();
     let request = Request {
-        plan: &ceremony.plan,
+        plan: ceremony.plan.keygen().unwrap(),
         outcome: &ceremony.outcome,
         own: Some(ceremony.shares(0)),
         keystores: PBKDF2,

@@ -92,7 +92,7 @@ fn each_is_rehearsed() {
     for (name, bytes, plan) in plans() {
         let file = format!("{name}{ENDING}");
         desk.write(&file, bytes);
-        let validators = plan.validators().len();
+        let validators = plan.keygen().unwrap().validators().len();
         let keystores = if validators <= 10 { "pbkdf2" } else { "none" };
         let rehearse = [
             "rehearse",

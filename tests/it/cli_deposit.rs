@@ -162,7 +162,7 @@ static CEREMONY: LazyLock<Ceremony> =
 fn files(desk: &Desk, ceremony: &Ceremony, name: &str) {
     let list = ceremony.board.list();
     let request = Request {
-        plan: &ceremony.plan,
+        plan: ceremony.plan.keygen().unwrap(),
         outcome: &ceremony.outcome,
         own: None,
         keystores: Keystores::None,
@@ -294,8 +294,8 @@ fn deposits_of_anybody_else_are_not_proved() {
         let entry = DepositEntry::new(&DepositData { message, signature }, &hoodi);
         write_entries(&[entry]).unwrap()
     };
-    let own = CEREMONY.plan.validators()[0].withdrawal_credentials();
-    let other = CEREMONY.plan.validators()[1].withdrawal_credentials();
+    let own = CEREMONY.plan.keygen().unwrap().validators()[0].withdrawal_credentials();
+    let other = CEREMONY.plan.keygen().unwrap().validators()[1].withdrawal_credentials();
     desk.write("elsewhere.json", sign(0, other, 32 * ETH));
     check(
         "elsewhere.json",

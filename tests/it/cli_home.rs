@@ -12,13 +12,13 @@ use crate::harness::disk::every_file;
 const NAMES: [&str; 2] = ["alice", "bob"];
 
 /// Two operators whose homes open with age keys, so that no passphrase costs time, and their plan.
-struct Pair {
-    desk: Desk,
-    code: String,
+pub(crate) struct Pair {
+    pub(crate) desk: Desk,
+    pub(crate) code: String,
 }
 
 impl Pair {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let desk = Desk::new();
         fs::create_dir(desk.path("stick")).unwrap();
         for name in NAMES {
@@ -43,7 +43,7 @@ impl Pair {
     }
 
     /// Writes a plan with both cards; returns its code.
-    fn plan(&self, name: &str, file: &str) -> String {
+    pub(crate) fn plan(&self, name: &str, file: &str) -> String {
         let plan = [
             "plan",
             "new",
@@ -71,28 +71,28 @@ impl Pair {
         page["plan_code"].as_str().unwrap().to_owned()
     }
 
-    fn with(&self, home: &str, key: &str, args: &[&str]) -> Ended {
+    pub(crate) fn with(&self, home: &str, key: &str, args: &[&str]) -> Ended {
         let mut all = vec!["--home", home, "--unlock", key];
         all.extend(args);
         self.desk.run(&all)
     }
 
-    fn by(&self, name: &str, args: &[&str]) -> Ended {
+    pub(crate) fn by(&self, name: &str, args: &[&str]) -> Ended {
         self.with(name, &format!("{name}.key"), args)
     }
 
     #[track_caller]
-    fn ok(&self, name: &str, args: &[&str]) -> Ended {
+    pub(crate) fn ok(&self, name: &str, args: &[&str]) -> Ended {
         let ended = self.by(name, args);
         assert_eq!(ended.code, 0, "{name} {args:?}: {ended:?}");
         ended
     }
 
-    fn run(&self, name: &str, more: &[&str]) -> Ended {
+    pub(crate) fn run(&self, name: &str, more: &[&str]) -> Ended {
         self.run_in(name, &format!("{name}.key"), more)
     }
 
-    fn run_in(&self, home: &str, key: &str, more: &[&str]) -> Ended {
+    pub(crate) fn run_in(&self, home: &str, key: &str, more: &[&str]) -> Ended {
         let out = format!("files-{home}");
         let run = [
             "run",
@@ -106,7 +106,7 @@ impl Pair {
     }
 }
 
-fn private(desk: &Desk, file: &str, text: &str) {
+pub(crate) fn private(desk: &Desk, file: &str, text: &str) {
     desk.write(file, text);
     fs::set_permissions(desk.path(file), fs::Permissions::from_mode(0o600)).unwrap();
 }

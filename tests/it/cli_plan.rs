@@ -44,8 +44,14 @@ fn an_organiser_writes_a_plan() {
             .contains("next: read it with `conclave plan show north.plan.json`")
     );
     let plan = Plan::parse(&desk.read("north.plan.json")).unwrap();
-    assert_eq!((plan.threshold(), plan.validators().len()), (3, 2));
-    assert_eq!(plan.validators()[0].deposits[0].0, 32_000_000_000);
+    assert_eq!(
+        (plan.threshold(), plan.keygen().unwrap().validators().len()),
+        (3, 2)
+    );
+    assert_eq!(
+        plan.keygen().unwrap().validators()[0].deposits[0].0,
+        32_000_000_000
+    );
     assert_eq!(desk.ok(&["plan", "check", "north.plan.json"]), "ok\n");
     let again = with_cards(&["--validators", "2", "--withdrawal", ADDRESS]);
     desk.refused(
@@ -109,12 +115,18 @@ fn an_organiser_writes_a_plan() {
         .map(|operator| operator.index.get())
         .collect();
     assert_eq!(indices, [3, 7, 9]);
-    assert_eq!(plan.validators()[0], plan.validators()[1]);
     assert_eq!(
-        plan.validators()[1].registration.unwrap().timestamp,
+        plan.keygen().unwrap().validators()[0],
+        plan.keygen().unwrap().validators()[1]
+    );
+    assert_eq!(
+        plan.keygen().unwrap().validators()[1]
+            .registration
+            .unwrap()
+            .timestamp,
         1_767_225_600
     );
-    assert_eq!(plan.validators()[1].deposits.len(), 2);
+    assert_eq!(plan.keygen().unwrap().validators()[1].deposits.len(), 2);
 
     // All that is wrong, at once.
     desk.write("torn.json", &card("Eve").bytes()[1..]);
@@ -231,7 +243,7 @@ fn the_validators_come_from_a_spreadsheet() {
         "{made:?}"
     );
     let plan = Plan::parse(&desk.read("plan")).unwrap();
-    let [first, second, third] = plan.validators() else {
+    let [first, second, third] = plan.keygen().unwrap().validators() else {
         panic!("{plan:?}")
     };
     assert_eq!((first.deposits.len(), first.registration), (1, None));
@@ -256,9 +268,12 @@ fn the_validators_come_from_a_spreadsheet() {
         other,
     ]));
     let plan = Plan::parse(&desk.read("agrees")).unwrap();
-    assert_eq!(plan.validators()[0].deposits[0].0, 40_000_000_000);
     assert_eq!(
-        plan.validators()[0]
+        plan.keygen().unwrap().validators()[0].deposits[0].0,
+        40_000_000_000
+    );
+    assert_eq!(
+        plan.keygen().unwrap().validators()[0]
             .registration
             .unwrap()
             .fee_recipient

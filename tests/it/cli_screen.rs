@@ -13,7 +13,7 @@ fn too_long(page: &str, width: usize) -> Vec<&str> {
     let mut found = Vec::new();
     let mut command = false;
     for line in page.lines() {
-        command = line.starts_with("  conclave ") || command;
+        command = line.starts_with("  conclave ") || line.contains(" | conclave ") || command;
         let parts = line.trim_start().trim_start_matches("- ").contains(' ');
         if line.chars().count() > width && parts && !command {
             found.push(line);

@@ -19,6 +19,7 @@ use conclave::json;
 use conclave::protocol::complaint::ComplaintPayload;
 use conclave::protocol::confirm::{self, ConfirmPayload};
 use conclave::protocol::deal::{self, DealPayload};
+use conclave::protocol::partial::{self, PartialPayload};
 use conclave::store::disk::{Disk, RealDisk};
 use conclave::store::home::Home;
 use conclave::wire::card::VerifiedCard;
@@ -110,7 +111,7 @@ fn outcome(bytes: &[u8]) -> Result<(), String> {
 fn envelope(bytes: &[u8]) -> Result<(), String> {
     let envelope = Envelope::parse(bytes).map_err(text)?;
     let plan = std::fs::read(data().join("valid/plan/example.json")).unwrap();
-    let params = Plan::parse(&plan).unwrap().params();
+    let params = Plan::parse(&plan).unwrap().keygen().unwrap().params();
     let value = json::parse(bytes, bytes.len()).unwrap();
     let payload = &value["payload"];
     match envelope.header().kind() {
@@ -127,6 +128,10 @@ fn envelope(bytes: &[u8]) -> Result<(), String> {
         Kind::Complain => json::decode::<ComplaintPayload>(payload)
             .map(drop)
             .map_err(text),
+        Kind::Partial => {
+            let payload: PartialPayload = json::decode(payload).map_err(text)?;
+            partial::decode(2, &payload).map(drop).map_err(text)
+        }
         Kind::Abandon => match payload.as_object() {
             Some(fields) if fields.is_empty() => Ok(()),
             _ => Err("an abandon says nothing".into()),

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use conclave::courier::folder::FolderCourier;
 use conclave::courier::{
-    BoardError, Ceremony, ContentHash, Courier, CourierError, Labelled, LocalBoard, Moved, Offered,
+    BoardError, Ceremony, ContentHash, Courier, CourierError, Labelled, LocalBoard, Meeting, Moved,
+    Offered,
 };
 use conclave::hash::Digest;
 use conclave::store::disk::{Disk, RealDisk};
@@ -52,6 +53,7 @@ impl LocalBoard for Board {
             .map(|(label, bytes)| Labelled {
                 label: label.clone(),
                 content: ContentHash::of(bytes),
+                own: label.contains("alice"),
             })
             .collect())
     }
@@ -83,6 +85,11 @@ fn exchange(disk: Arc<dyn Disk>, stick: &Path, board: &mut Board) -> Result<Move
         cid: &CID,
         plan: PLAN,
         stem: "pool",
+        meeting: Meeting {
+            random: &[0; 32],
+            operators: &[],
+            own: None,
+        },
     };
     FolderCourier::new(disk, stick).exchange(&ceremony, board)
 }

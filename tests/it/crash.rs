@@ -108,7 +108,7 @@ impl Recorded {
             Standing::Complete { outcome, .. } => {
                 assert_eq!(outcome.to_bytes().unwrap(), self.outcome)
             }
-            Standing::Waiting { .. } => assert!(run < 2),
+            Standing::Waiting { .. } | Standing::AwaitingPartials(..) => assert!(run < 2),
             Standing::Stopped(stop) => panic!("{stop:?}"),
         }
     }

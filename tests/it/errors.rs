@@ -82,6 +82,66 @@ const TOPICS: &[(&str, &[&[&str]])] = &[
             &["--home", "none", "ceremony", "abandon", "Pool"],
         ],
     ),
+    (
+        "codes",
+        &[
+            &["qr", "scan"],
+            &["qr", "show", "large.json", "--png", "shown"],
+            &["qr", "show", "broken.json"],
+            &["qr", "show", "folder"],
+            &["qr", "show", "plan.json"],
+            &["qr", "show", "plan.json", "--all"],
+            &["qr", "scan", "folder"],
+            &["qr", "scan", "hash", "--expect", "broken.json"],
+            &["qr", "scan", "hash"],
+            &["qr", "scan", "hash", "--json"],
+            &["qr", "scan", "shown/plan-001.png", "--into", "read"],
+        ],
+    ),
+    #[cfg(all(feature = "net", feature = "server"))]
+    (
+        "relays",
+        &[
+            &["relay", "serve"],
+            &["relay", "serve", "--store", "folder"],
+            &["relay", "serve", "--store", "s3://"],
+            &[
+                "relay",
+                "serve",
+                "--store",
+                "file:s",
+                "--listen",
+                "0.0.0.0:0",
+            ],
+            &[
+                "relay",
+                "serve",
+                "--store",
+                "file:s",
+                "--tls-cert",
+                "broken.json",
+            ],
+            &[
+                "relay",
+                "serve",
+                "--store",
+                "file:s",
+                "--tls-cert",
+                "broken.json",
+                "--tls-key",
+                "broken.json",
+            ],
+            &["relay", "serve", "--store", "s3://b/p", "--s3-keys", "long"],
+            &["status", "plan.json", "--via", "http://relay.example"],
+            &[
+                "status",
+                "plan.json",
+                "--via",
+                "https://me:secret@relay.example",
+            ],
+            &["status", "plan.json", "--via", "gopher://relay.example"],
+        ],
+    ),
 ];
 
 fn desk() -> Desk {
@@ -97,6 +157,8 @@ fn desk() -> Desk {
     desk.write("short", "eleven char");
     desk.write("long", "six words that nobody else uses");
     desk.write("empty", "");
+    desk.ok(&["qr", "show", "plan.json", "--png", "shown"]);
+    desk.ok(&["qr", "show", "--hash", "plan.json", "--png", "hash"]);
     desk
 }
 

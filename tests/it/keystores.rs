@@ -56,7 +56,7 @@ fn write_with(
     let ceremony = &*FOUR;
     let list = ceremony.board.list();
     let request = Request {
-        plan: &ceremony.plan,
+        plan: ceremony.plan.keygen().unwrap(),
         outcome: &ceremony.outcome,
         own: Some(ceremony.shares(0)),
         keystores,

@@ -35,9 +35,19 @@ mod cli_home;
 #[cfg(test)]
 mod cli_plan;
 #[cfg(test)]
+mod cli_qr;
+#[cfg(unix)]
+#[cfg(test)]
+mod cli_qr_screen;
+#[cfg(test)]
 mod cli_screen;
 #[cfg(test)]
+mod cli_share;
+#[cfg(test)]
 mod cli_shell;
+#[cfg(unix)]
+#[cfg(test)]
+mod cli_sign;
 #[cfg(test)]
 mod cli_status;
 #[cfg(test)]
@@ -81,9 +91,33 @@ mod prompts;
 #[cfg(test)]
 mod protocol;
 #[cfg(test)]
+mod qr_ceremony;
+#[cfg(test)]
+mod qr_crash;
+#[cfg(test)]
+mod qr_switch;
+#[cfg(test)]
 mod record;
 #[cfg(test)]
 mod rehearse;
+#[cfg(all(unix, feature = "net", feature = "server"))]
+#[cfg(test)]
+mod relay_binary;
+#[cfg(all(feature = "net", feature = "server"))]
+#[cfg(test)]
+mod relay_homes;
+#[cfg(all(feature = "net", feature = "server"))]
+#[cfg(test)]
+mod relay_hostile;
+#[cfg(all(feature = "net", feature = "server"))]
+#[cfg(test)]
+mod relay_server;
+#[cfg(all(feature = "net", feature = "server"))]
+#[cfg(test)]
+mod relay_shelves;
+#[cfg(all(feature = "net", feature = "server"))]
+#[cfg(test)]
+mod relay_wait;
 #[cfg(test)]
 mod releases;
 #[cfg(test)]
@@ -97,7 +131,15 @@ mod secrets;
 #[cfg(test)]
 mod session;
 #[cfg(test)]
+mod share_backup;
+#[cfg(test)]
+mod share_paper;
+#[cfg(test)]
 mod side_by_side;
+#[cfg(test)]
+mod sign;
+#[cfg(test)]
+mod sign_home;
 #[cfg(test)]
 mod source;
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! No build opens a socket: neither dependency tree holds a crate that could.
+//! The offline build opens no socket: its dependency tree holds no crate that could.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -87,10 +87,23 @@ fn the_offline_build_holds_no_socket_crate() {
 }
 
 #[test]
-fn the_default_build_holds_no_socket_crate() {
-    let tree = dependency_tree(&[]);
-    assert!(tree.contains("blst") && tree.contains("age"), "{tree:?}");
-    assert_eq!(socket_crates(tree.iter().map(String::as_str)), [""; 0]);
+fn each_feature_brings_its_sockets_and_no_more() {
+    let with = |feature: &str| {
+        let features = format!("--features={feature}");
+        dependency_tree(&["--no-default-features", &features])
+    };
+    // The client serves nothing, and holds neither the server nor its stores.
+    let net = with("net");
+    assert!(net.contains("reqwest") && !net.contains("axum") && !net.contains("object_store"));
+    let server = with("server");
+    assert!(server.contains("axum") && server.contains("object_store"));
+    for tree in [net, server, dependency_tree(&[])] {
+        assert!(!socket_crates(tree.iter().map(String::as_str)).is_empty());
+        // One TLS library, and one provider of its primitives.
+        for other in ["aws-lc-rs", "openssl", "native-tls"] {
+            assert!(!tree.contains(other), "{other}");
+        }
+    }
 }
 
 #[test]

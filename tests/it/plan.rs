@@ -273,7 +273,7 @@ fn the_sizes_are_upper_bounds_and_near() {
     let bound: usize = said.unwrap().parse().unwrap();
     let plan = Plan::draft(drafted(64, vec![validator(); 3])).unwrap();
     let secret = Secret::new(number(1000));
-    let payload = deal::make(&plan.params(), 0, &secret).unwrap();
+    let payload = deal::make(&plan.keygen().unwrap().params(), 0, &secret).unwrap();
     let envelope = Envelope::sign(
         &IdentityKey::from_seed(&Secret::new(number(0))),
         *plan.cid(),
@@ -322,11 +322,15 @@ fn a_rehearsal_is_the_same_plan_on_no_chain() {
     let size = RehearsalSize {
         validators: Some(5),
     };
-    let rehearsal = Plan::draft(plan.rehearsal(roster, 2, size, [3; 32])).unwrap();
+    let rehearsal =
+        Plan::draft(plan.keygen().unwrap().rehearsal(roster, 2, size, [3; 32])).unwrap();
     assert!(rehearsal.is_rehearsal() && rehearsal.network().is_rehearsal());
     assert!(!plan.is_rehearsal());
-    assert_eq!(rehearsal.validators().len(), 5);
-    assert_eq!(rehearsal.validators()[4], plan.validators()[0]);
+    assert_eq!(rehearsal.keygen().unwrap().validators().len(), 5);
+    assert_eq!(
+        rehearsal.keygen().unwrap().validators()[4],
+        plan.keygen().unwrap().validators()[0]
+    );
     assert_eq!(
         (rehearsal.name(), rehearsal.created()),
         (plan.name(), plan.created())

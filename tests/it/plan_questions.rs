@@ -85,10 +85,16 @@ fn an_organiser_answers_every_question() {
     assert_eq!(status.exit_code(), 0, "{shown}");
     assert_plain(&shown);
     let plan = Plan::parse(&desk.read("pool-north.plan.json")).unwrap();
-    assert_eq!((plan.threshold(), plan.validators().len()), (3, 10));
-    assert_eq!(plan.validators()[9].deposits.len(), 2);
     assert_eq!(
-        plan.validators()[0].registration.unwrap().gas_limit,
+        (plan.threshold(), plan.keygen().unwrap().validators().len()),
+        (3, 10)
+    );
+    assert_eq!(plan.keygen().unwrap().validators()[9].deposits.len(), 2);
+    assert_eq!(
+        plan.keygen().unwrap().validators()[0]
+            .registration
+            .unwrap()
+            .gas_limit,
         36_000_000
     );
 
@@ -108,12 +114,12 @@ fn an_organiser_answers_every_question() {
     let again = Plan::parse(&desk.read("again.json")).unwrap();
     assert_eq!(again.value()["roster"], plan.value()["roster"]);
     assert_eq!(
-        (again.name(), again.keystores()),
-        (plan.name(), plan.keystores())
+        (again.name(), again.keygen().unwrap().keystores()),
+        (plan.name(), plan.keygen().unwrap().keystores())
     );
     assert_eq!(
-        again.validators()[3].deposits,
-        plan.validators()[3].deposits
+        again.keygen().unwrap().validators()[3].deposits,
+        plan.keygen().unwrap().validators()[3].deposits
     );
     assert_ne!(again.cid(), plan.cid());
 }
@@ -172,7 +178,7 @@ fn whoever_is_interrupted_leaves_nothing_and_a_terminal_as_it_was() {
         at.wait_for(after);
         at.keys("\u{3}");
         // The terminal outlives the command only as long as somebody holds it.
-        while !at.has_ended() {}
+        at.wait_for_end();
         assert!(at.is_sane());
         let (status, shown) = at.end();
         assert!(!status.success(), "{shown}");

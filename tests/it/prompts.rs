@@ -29,6 +29,8 @@ fn complete(code: &str) -> Vec<Call<'_>> {
     let by_alice = |args: &[&'static str]| [ALICE, args].concat();
     let mut run = by_alice(&["run", "pool.plan.json", "--via", "stick", "--accept-plan"]);
     run.push(code);
+    let by_played =
+        |args: &[&'static str]| [&["sign"], args, &["--cluster", "played/record"]].concat();
     let new_home = ["--home", "home-new", "--passphrase-file", "passphrase"];
     vec![
         (
@@ -97,7 +99,99 @@ fn complete(code: &str) -> Vec<Call<'_>> {
             by_alice(&["ceremony", "archive", "Pool"]),
             0,
         ),
+        (
+            "qr show",
+            vec!["qr", "show", "alice.card.json", "--png", "codes"],
+            0,
+        ),
+        ("qr scan", vec!["qr", "scan", "codes", "--into", "desk"], 0),
         ("audit", vec!["audit", "played/record"], 0),
+        (
+            "share list",
+            vec!["--home", "home-alice", "share", "list"],
+            0,
+        ),
+        // There are no shares yet, and the backup is a home's: that is said without a question.
+        ("share show", by_alice(&["share", "show", "Pool"]), 1),
+        (
+            "share prove",
+            by_alice(&["share", "prove", "Pool", "-o", "alice.proof.json"]),
+            1,
+        ),
+        (
+            "share check-proof",
+            vec![
+                "share",
+                "check-proof",
+                "alice.card.json",
+                "--cluster",
+                "played/1-alice/cluster.json",
+            ],
+            1,
+        ),
+        (
+            "share backup",
+            by_alice(&[
+                "share",
+                "backup",
+                "Pool",
+                "-o",
+                "shares.age",
+                "--backup-passphrase-file",
+                "passphrase",
+            ]),
+            1,
+        ),
+        (
+            "share check-backup",
+            by_alice(&[
+                "share",
+                "check-backup",
+                "backup.age",
+                "--backup-passphrase-file",
+                "passphrase",
+            ]),
+            1,
+        ),
+        (
+            "share restore",
+            by_alice(&[
+                "share",
+                "restore",
+                "backup.age",
+                "--backup-passphrase-file",
+                "passphrase",
+            ]),
+            1,
+        ),
+        (
+            "share paper",
+            by_alice(&[
+                "share",
+                "paper",
+                "Pool",
+                "--out",
+                "pages",
+                "--danger-in-clear",
+            ]),
+            1,
+        ),
+        (
+            "share check-paper",
+            vec![
+                "share",
+                "check-paper",
+                "alice.card.json",
+                "--cluster",
+                "played/1-alice/cluster.json",
+            ],
+            1,
+        ),
+        (
+            "share restore-paper",
+            by_alice(&["share", "restore-paper", "played/record", "alice.card.json"]),
+            1,
+        ),
         ("doctor", vec!["--home", "home-alice", "doctor"], 0),
         (
             "keystore check",
@@ -109,6 +203,46 @@ fn complete(code: &str) -> Vec<Call<'_>> {
             "deposit check",
             vec!["deposit", "check", "deposits.json"],
             1,
+        ),
+        // A rehearsal's cluster signs nothing, and that is said without a question.
+        (
+            "sign exit",
+            by_played(&["exit", "--validator", "0=1", "--epoch", "1"]),
+            5,
+        ),
+        (
+            "sign bls-change",
+            by_played(&["bls-change", "--validator", "0=1"]),
+            5,
+        ),
+        (
+            "sign registration",
+            by_played(&["registration", "--validator", "0"]),
+            5,
+        ),
+        (
+            "sign deposit",
+            by_played(&["deposit", "--validator", "0"]),
+            5,
+        ),
+        (
+            "sign verify",
+            vec!["sign", "verify", "deposits.json", "--network", "hoodi"],
+            1,
+        ),
+        // It would serve for ever: what it refuses at once asks nothing either.
+        #[cfg(feature = "server")]
+        (
+            "relay serve",
+            vec![
+                "relay",
+                "serve",
+                "--listen",
+                "0.0.0.0:0",
+                "--store",
+                "file:s",
+            ],
+            2,
         ),
         ("completions", vec!["completions", "bash"], 0),
         ("man", vec!["man", "--out", "man1"], 0),
@@ -217,13 +351,108 @@ const INCOMPLETE: &[(&str, &[&str], &[&str])] = &[
         &["--name", "--passphrase-file"],
     ),
     ("audit", &["audit"], &["<RECORD>"]),
+    (
+        "share show",
+        &["--home", "home-alice", "share", "show", "Pool"],
+        &["--passphrase-file", "--passphrase-fd"],
+    ),
+    (
+        "share paper",
+        &[
+            "--home",
+            "home-alice",
+            "share",
+            "paper",
+            "Pool",
+            "--out",
+            "pages",
+        ],
+        &["--passphrase-file", "--passphrase-fd"],
+    ),
+    ("share paper", &["share", "paper", "Pool"], &["--out"]),
+    (
+        "share check-paper",
+        &["share", "check-paper"],
+        &["--cluster"],
+    ),
+    (
+        "share restore-paper",
+        &["share", "restore-paper"],
+        &["<RECORD>"],
+    ),
+    (
+        "share prove",
+        &[
+            "--home",
+            "home-alice",
+            "share",
+            "prove",
+            "Pool",
+            "-o",
+            "p.json",
+        ],
+        &["--passphrase-file", "--passphrase-fd"],
+    ),
+    ("share prove", &["share", "prove", "Pool"], &["--output"]),
+    (
+        "share check-proof",
+        &["share", "check-proof", "p.json"],
+        &["--cluster"],
+    ),
+    (
+        "share backup",
+        &[
+            "--home",
+            "home-alice",
+            "share",
+            "backup",
+            "Pool",
+            "-o",
+            "s.age",
+        ],
+        &[
+            "--passphrase-file",
+            "--backup-passphrase-file",
+            "--recipient",
+        ],
+    ),
+    (
+        "share check-backup",
+        &["share", "check-backup"],
+        &["<FILE>"],
+    ),
+    (
+        "share restore",
+        &["--home", "home-alice", "share", "restore", "s.age"],
+        &["--passphrase-file", "--passphrase-fd"],
+    ),
     ("keystore check", &["keystore", "check"], &["<FILE|DIR>"]),
     ("deposit check", &["deposit", "check"], &["<FILE>"]),
+    ("sign exit", &["sign", "exit"], &["--cluster"]),
+    ("sign bls-change", &["sign", "bls-change"], &["--cluster"]),
+    (
+        "sign registration",
+        &["sign", "registration"],
+        &["--cluster"],
+    ),
+    ("sign deposit", &["sign", "deposit"], &["--cluster"]),
+    ("sign verify", &["sign", "verify"], &["<FILE>"]),
+    ("qr show", &["qr", "show"], &["<FILE|CEREMONY>"]),
+    ("qr scan", &["qr", "scan"], &["PICTURES"]),
+    #[cfg(feature = "server")]
+    ("relay serve", &["relay", "serve"], &["--store"]),
     ("completions", &["completions"], &["<SHELL>"]),
 ];
 
 /// Commands that need nothing but what they find.
-const NEVER_INCOMPLETE: &[&str] = &["ceremony list", "doctor", "identity show", "man", "status"];
+const NEVER_INCOMPLETE: &[&str] = &[
+    "ceremony list",
+    "doctor",
+    "identity show",
+    "man",
+    "share list",
+    "status",
+];
 
 fn names<'a>(calls: impl Iterator<Item = &'a str>) -> BTreeSet<String> {
     calls.map(str::to_owned).collect()

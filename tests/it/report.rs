@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use conclave::artifacts::report::{Origin, Source, page};
 use conclave::audit::{Report, audit};
+use conclave::ceremony::outcome::Outcome;
 use conclave::ceremony::plan::Plan;
 use conclave::ceremony::{MessagesError, Unobserved};
 use conclave::ethereum::network::Network;
@@ -23,7 +24,7 @@ static CODE: LazyLock<Code> =
 
 fn own_page(ceremony: &Ceremony) -> String {
     sound(page(&Source {
-        plan: &ceremony.plan,
+        plan: ceremony.plan.keygen().unwrap(),
         outcome: Some(&ceremony.outcome),
         plan_code: &ceremony.codes.0,
         outcome_code: Some(&ceremony.codes.1),
@@ -33,8 +34,9 @@ fn own_page(ceremony: &Ceremony) -> String {
 
 fn audited(plan: &Plan, report: &Report, passed_over: &[String]) -> String {
     let outcome = report.examination.outcome.as_ref();
+    let outcome = outcome.and_then(Outcome::keygen);
     sound(page(&Source {
-        plan,
+        plan: plan.keygen().unwrap(),
         outcome,
         plan_code: &CODE,
         outcome_code: outcome.map(|_| &*CODE),
@@ -144,7 +146,7 @@ fn everything_of_a_complete_ceremony_is_on_its_page() {
     for share in ceremony.outcome.sharing().shares().flatten() {
         assert!(text.contains(&encode_hex(&share.to_bytes())));
     }
-    for validator in ceremony.plan.validators() {
+    for validator in ceremony.plan.keygen().unwrap().validators() {
         assert!(text.contains(&validator.withdrawal_address.to_string()));
     }
     for code in [&ceremony.codes.0, &ceremony.codes.1] {

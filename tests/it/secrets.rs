@@ -367,7 +367,7 @@ fn operator(watched: &Watched, name: &'static str, opener: Opener) -> Operator {
 /// All that a dealer's secret leads to: coefficients, the ephemeral key, shared points, pads, and
 /// what it dealt. Returns the shares that it dealt, by recipient and validator.
 fn deal_secrets(watched: &Watched, plan: &Plan, dealer: usize, operator: &Operator) -> Vec<Scalar> {
-    let params = plan.params();
+    let params = plan.keygen().unwrap().params();
     let index = params.operators[dealer].index;
     let name = operator.name;
     let derive = |tag| Kdf::new(tag).bytes(params.cid.as_bytes());
@@ -575,7 +575,7 @@ fn nothing_of_a_ceremony_stays_behind() {
         assert_eq!(keystore_secrets(&watched, name, &folder, given), own.shares);
         shares.push(own.shares);
     }
-    let indices = plan.params().indices();
+    let indices = plan.keygen().unwrap().params().indices();
     for (v, (first, second)) in shares[0].iter().zip(&shares[1]).enumerate() {
         let whole = interpolate_at_zero(&[(indices[0], first), (indices[1], second)]).unwrap();
         watched.scalar(&format!("the key that nobody has, of {v}"), &whole);
@@ -617,6 +617,22 @@ fn nothing_of_a_ceremony_stays_behind() {
     let restored = format!("{CONTROL}/home-restored");
     let args = [&["--home", &restored, "home", "restore", &backup][..], &by].concat();
     watched.run(0, &args);
+
+    // The vault's commands open the shares; in a backup of them they stand in clear, inside.
+    let proof = format!("{CONTROL}/bob.proof.json");
+    let kept = format!("{CONTROL}/bob.shares");
+    for args in [
+        &["share", "show", &file, "--all"][..],
+        &["share", "prove", &file, "-o", &proof],
+        &[&["share", "backup", &file, "-o", &kept], &by[..]].concat(),
+        &[&["share", "check-backup", &kept], &by[..]].concat(),
+    ] {
+        watched.run(0, &[&bob[..], args].concat());
+    }
+    let vault = format!("{CONTROL}/home-bob/vault/{}/shares.age", plan.cid());
+    fs::remove_file(desk.path(&vault)).unwrap();
+    let restore = [&["share", "restore", &kept], &by[..]].concat();
+    watched.run(0, &[&bob[..], &restore].concat());
     watched.assert_clean();
 }
 

@@ -65,12 +65,17 @@ impl Room {
 
     fn deal(&self, who: usize) -> DealPayload {
         let secret = self.players[who].me.secret.as_ref().unwrap();
-        deal::make(&self.plan.params(), who, secret).unwrap()
+        deal::make(&self.plan.keygen().unwrap().params(), who, secret).unwrap()
     }
 
     /// Another deal of the same operator, as good as its first.
     fn other_deal(&self, who: usize) -> DealPayload {
-        deal::make(&self.plan.params(), who, &Secret::new([0x77; 32])).unwrap()
+        deal::make(
+            &self.plan.keygen().unwrap().params(),
+            who,
+            &Secret::new([0x77; 32]),
+        )
+        .unwrap()
     }
 
     /// A deal whose share for `to` is wrong in the second validator.
@@ -91,7 +96,7 @@ impl Room {
     }
 
     fn confirm(&self, own: &OwnShares) -> ConfirmPayload {
-        let roots = self.plan.messages(&own.sharing);
+        let roots = self.plan.keygen().unwrap().messages(&own.sharing);
         let partials = confirm::sign(&own.shares, &roots).unwrap();
         confirm::make(own.transcript, own.deals.clone(), &partials)
     }
@@ -128,7 +133,7 @@ impl Room {
 
     /// A complaint that is proved as well as can be, about the deal of `against` with this hash.
     fn complain(&mut self, who: usize, against: usize, deal: &DealPayload, hash: Digest) -> Digest {
-        let params = self.plan.params();
+        let params = self.plan.keygen().unwrap().params();
         let secret = self.players[who].me.secret.as_ref().unwrap();
         let checked = deal::check(&params, against, deal).unwrap();
         let key = encryption_secret(secret);
@@ -333,7 +338,7 @@ fn deals_that_share_a_key_end_the_ceremony_and_blame_nobody() {
     ];
     for change in changes {
         let mut room = Room::new();
-        let params = room.plan.params();
+        let params = room.plan.keygen().unwrap().params();
         let first = Dealing::new(&params, 60);
         let mut second = Dealing::new(&params, 61);
         change(&first, &mut second);
@@ -360,7 +365,7 @@ fn deals_that_share_a_key_end_the_ceremony_and_blame_nobody() {
 #[test]
 fn a_sum_at_infinity_ends_the_ceremony_and_blames_nobody() {
     let mut room = Room::new();
-    let params = room.plan.params();
+    let params = room.plan.keygen().unwrap().params();
     let dealings: Vec<Dealing> = (0..4).map(|who| Dealing::new(&params, 60 + who)).collect();
     let mut sum = Scalar::zero();
     for (who, mut dealing) in dealings.into_iter().enumerate() {
@@ -579,7 +584,7 @@ fn a_restored_home_takes_back_only_what_it_confirmed() {
     restored(|room| room.bad_deal(3, 0), true).conflicts(0, Kind::Confirm);
     // A confirm of this identity over fewer deals than operators, whose transcript follows from them.
     let mut room = Room::dealt();
-    let params = room.plan.params();
+    let params = room.plan.keygen().unwrap().params();
     let mut payload = room.confirm(&room.stored(1));
     let hashes: Vec<Digest> = (0..3)
         .map(|who| {

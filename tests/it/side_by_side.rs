@@ -36,13 +36,7 @@ fn ceremonies_of_one_home_go_on_side_by_side_also_with_one_card() {
         let mut couriers: Vec<Box<dyn Courier>> = vec![Box::new(FolderCourier::new(disk, stick))];
         seat::accept(&home, plan).unwrap();
         let mut seat = Seat::open(&home, plan).unwrap();
-        let ran = driver::run(
-            &mut seat,
-            plan,
-            &mut couriers,
-            &mut OsRandomness,
-            &Unobserved,
-        );
+        let ran = driver::run(&mut seat, &mut couriers, &mut OsRandomness, &Unobserved);
         let complete = matches!(ran.unwrap().standing, Standing::Complete { .. });
         if complete {
             seat.mark(Marker::Artifacts, b"").unwrap();

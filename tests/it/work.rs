@@ -5,6 +5,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use conclave::ceremony::outcome::Outcome;
 use conclave::ceremony::session::Session;
 use conclave::ceremony::step::{Memory, Step};
 use conclave::ceremony::{Messages, MessagesError, Unobserved};
@@ -116,7 +117,10 @@ fn an_auditor_reads_each_message_once() {
     let session = ceremony.board.session(&ceremony.plan);
     let counted = Counted::new(&ceremony.board);
     let found = session.examine(&counted, &Unobserved).unwrap();
-    assert_eq!(found.outcome, Some(ceremony.outcome.clone()));
+    assert_eq!(
+        found.outcome,
+        Some(Outcome::Keygen(ceremony.outcome.clone()))
+    );
     let once = BTreeMap::from([("1-deal", (1, 4)), ("2-confirm", (1, 4))]);
     assert_eq!(counted.since(), once);
     // A board with several deals of one sender, where the confirms say which count.
@@ -126,7 +130,7 @@ fn an_auditor_reads_each_message_once() {
     let session = board.session(&ceremony.plan);
     let counted = Counted::new(&board);
     let found = session.examine(&counted, &Unobserved).unwrap();
-    assert_eq!(found.outcome, Some(ceremony.outcome));
+    assert_eq!(found.outcome, Some(Outcome::Keygen(ceremony.outcome)));
     let twice = BTreeMap::from([("1-deal", (2, 9)), ("2-confirm", (1, 4))]);
     assert_eq!(counted.since(), twice);
 }

@@ -421,7 +421,7 @@ fn failed(
     }
     let names: Vec<String> = accused
         .iter()
-        .map(|index| named(source.plan, *index))
+        .map(|index| named(&source.plan, *index))
         .collect();
     Some(CheckResult::Failed(names.join(", ")))
 }

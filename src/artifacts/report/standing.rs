@@ -115,7 +115,10 @@ fn accuse(row: &mut Row, fault: &Fault) {
         FaultKind::Confirm(_) => row.confirm = Mark::Wrong,
         FaultKind::Equivocation(Round::Deal) => row.deal = Mark::Twice,
         FaultKind::Equivocation(Round::Confirm) => row.confirm = Mark::Twice,
-        FaultKind::Equivocation(Round::Complaint) | FaultKind::FalseComplaint { .. } => {}
+        // The last two are faults of a signing ceremony, of which no page is made.
+        FaultKind::Equivocation(Round::Complaint | Round::Partial)
+        | FaultKind::FalseComplaint { .. }
+        | FaultKind::Partial(_) => {}
     }
     row.accused.push(fault.kind.to_string());
 }

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 
 use super::{Source, counted};
 use crate::ambient::utc;
-use crate::ceremony::plan::{Plan, Validator};
+use crate::ceremony::plan::{KeygenPlan, Validator};
 use crate::ethereum::address::Address;
 use crate::ethereum::amount::Gwei;
 use crate::ethereum::withdrawal::CredentialsKind;
@@ -22,7 +22,7 @@ const UNFOLDED: usize = 50;
 const MAX_SHARES: usize = 1024;
 
 /// Sums by withdrawal address, and the fee recipients.
-pub(super) fn money(plan: &Plan) -> Markup {
+pub(super) fn money(plan: KeygenPlan<'_>) -> Markup {
     let rules = plan.network().rules();
     let mut addresses: BTreeMap<(Address, CredentialsKind), (usize, Gwei)> = BTreeMap::new();
     let mut fees: BTreeMap<(Address, u64, u64), usize> = BTreeMap::new();

@@ -1,3 +1,4 @@
 //! The flows: what the messages of each kind of ceremony lead to.
 
 pub mod keygen;
+pub mod sign;

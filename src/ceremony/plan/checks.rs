@@ -1,6 +1,9 @@
 //! The checks of a plan, each of which adds all that it finds to one list.
 
-use super::{MAX_CREATED, MAX_INSTALMENTS, PlanFile, Registration, Validator, default_threshold};
+use super::keygen::KeygenFile;
+use super::{
+    Head, MAX_CREATED, MAX_INSTALMENTS, Registration, RosterRow, Validator, default_threshold,
+};
 use crate::ethereum::address::Address;
 use crate::ethereum::amount::{Gwei, Rules};
 use crate::ethereum::withdrawal::CredentialsKind;
@@ -8,14 +11,29 @@ use crate::wire::card::VerifiedCard;
 use crate::wire::envelope::MAX_ENVELOPE_BYTES;
 use crate::wire::roster::Roster;
 
-pub(super) fn roster(file: &PlanFile, problems: &mut Vec<String>) -> Option<Roster> {
+/// What holds of every plan.
+pub(super) fn head(head: &Head, problems: &mut Vec<String>) {
+    if !is_time(head.created) {
+        problems.push("created is not a time between 1970 and the year 9999, in seconds".into());
+    }
+    if head.rehearsal != head.network.is_rehearsal() {
+        problems.push(if head.rehearsal {
+            "a rehearsal must carry the fork version of no chain".into()
+        } else {
+            "the network is a rehearsal's and the plan does not say rehearsal".into()
+        });
+    }
+}
+
+/// Whether a plan may name this time.
+pub(super) fn is_time(seconds: u64) -> bool {
+    (1..=MAX_CREATED).contains(&seconds)
+}
+
+pub(super) fn roster(rows: &[RosterRow], problems: &mut Vec<String>) -> Option<Roster> {
     let before = problems.len();
     let mut operators = Vec::new();
-    for row in file
-        .roster
-        .iter()
-        .take(Roster::MAX_OPERATORS.saturating_add(1))
-    {
+    for row in rows.iter().take(Roster::MAX_OPERATORS.saturating_add(1)) {
         match VerifiedCard::from_value(&row.card) {
             Ok(card) => operators.push((row.index, card)),
             Err(error) => problems.push(format!("the card of operator {}: {error}", row.index)),
@@ -48,25 +66,14 @@ pub fn threshold_problem(n: usize, t: u64, danger_low_threshold: bool) -> Option
     }
 }
 
-pub(super) fn validators(file: &PlanFile, problems: &mut Vec<String>) -> Vec<Validator> {
+pub(super) fn validators(file: &KeygenFile, problems: &mut Vec<String>) -> Vec<Validator> {
     if file.validators.is_empty() {
         problems.push("the plan has no validator".into());
     }
     let rules = file.network.rules();
-    let address =
-        |text: &str, what: &str, v: usize, problems: &mut Vec<String>| match Address::parse_eip55(
-            text,
-        ) {
-            Ok(address) if !address.is_zero() => Some(address),
-            Ok(_) => {
-                problems.push(format!("validator {v}: the {what} is the zero address"));
-                None
-            }
-            Err(error) => {
-                problems.push(format!("validator {v}: the {what} {error}"));
-                None
-            }
-        };
+    let address = |text: &str, what: &str, v: usize, problems: &mut Vec<String>| {
+        address(text, &format!("validator {v}: the {what}"), problems)
+    };
     let mut validators = Vec::with_capacity(file.validators.len());
     for (v, row) in file.validators.iter().enumerate() {
         let withdrawal = address(&row.withdrawal_address, "withdrawal address", v, problems);
@@ -76,7 +83,7 @@ pub(super) fn validators(file: &PlanFile, problems: &mut Vec<String>) -> Vec<Val
             if registration.gas_limit == 0 {
                 problems.push(format!("validator {v}: the gas limit of its registration is 0"));
             }
-            if !(1..=MAX_CREATED).contains(&registration.timestamp) {
+            if !is_time(registration.timestamp) {
                 problems.push(format!(
                     "validator {v}: the timestamp of its registration is not a time between 1970 and the year 9999"
                 ));
@@ -97,6 +104,21 @@ pub(super) fn validators(file: &PlanFile, problems: &mut Vec<String>) -> Vec<Val
         }
     }
     validators
+}
+
+/// Reads an address in its checksummed form; `what` names it in a problem.
+pub(super) fn address(text: &str, what: &str, problems: &mut Vec<String>) -> Option<Address> {
+    match Address::parse_eip55(text) {
+        Ok(address) if !address.is_zero() => Some(address),
+        Ok(_) => {
+            problems.push(format!("{what} is the zero address"));
+            None
+        }
+        Err(error) => {
+            problems.push(format!("{what} {error}"));
+            None
+        }
+    }
 }
 
 /// What is wrong with the deposits of one validator.
@@ -137,7 +159,7 @@ pub fn instalment_problems(
 }
 
 /// A plan that would break the envelope limit half-way is refused before it starts.
-pub(super) fn sizes(file: &PlanFile, problems: &mut Vec<String>) {
+pub(super) fn sizes(file: &KeygenFile, problems: &mut Vec<String>) {
     let (n, m) = (file.roster.len(), file.validators.len());
     let t = usize::try_from(file.threshold).unwrap_or(usize::MAX);
     let signatures = file
@@ -179,4 +201,10 @@ pub(super) fn bounds(
         .saturating_add(n.saturating_mul(256))
         .saturating_add(HEAD);
     (deal, confirm)
+}
+
+/// An upper bound of a canonical partial over so many messages, in bytes.
+pub(super) fn partial_bound(messages: usize) -> usize {
+    const HEAD: usize = 2048;
+    messages.saturating_mul(195).saturating_add(HEAD)
 }

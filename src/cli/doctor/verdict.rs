@@ -135,7 +135,7 @@ fn network(host: &Host) -> Line {
             CHECK,
             Verdict::Warning,
             format!("{} up", list(&up)),
-            "this machine is not air-gapped; conclave itself opens no socket",
+            "this machine is not air-gapped; conclave uses a network for a relay alone",
         )
         .todo("pull the cable, switch radios off (Linux: `rfkill block all`)");
     }

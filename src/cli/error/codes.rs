@@ -87,6 +87,12 @@ codes! {
     PLAN_INVALID = "plan-invalid", Failed;
     /// The plan does not name this home's identity.
     NOT_INVITED = "not-invited", Failed;
+    /// This home holds no shares of the cluster that a signing plan names.
+    CLUSTER_UNKNOWN = "cluster-unknown", Failed;
+    /// A policy for signing is not one.
+    POLICY_INVALID = "policy-invalid", Failed;
+    /// A file of signed messages is not one, or a signature in it does not verify.
+    SIGNED_INVALID = "signed-invalid", Failed;
     /// A list of addresses is not one.
     LIST_INVALID = "list-invalid", Failed;
     /// Words are no plan or outcome code.
@@ -103,6 +109,8 @@ codes! {
     COURIER_UNREACHABLE = "courier-unreachable", Failed;
     /// A courier did not take all messages.
     COURIER_UNDELIVERED = "courier-undelivered", Failed;
+    /// A relay cannot serve.
+    RELAY_FAILED = "relay-failed", Failed;
     /// A directory of messages belongs to another ceremony, or is full of other files' names.
     FOLDER_CONFLICT = "folder-conflict", Failed;
     /// The operator's files stand elsewhere, or something else stands in their place.
@@ -117,14 +125,32 @@ codes! {
     RECORD_INVALID = "record-invalid", Failed;
     /// An evidence file is not one, or shows nothing.
     EVIDENCE_INVALID = "evidence-invalid", Failed;
-    /// A backup of a home is not one.
+    /// This home holds no shares of the ceremony.
+    SHARES_MISSING = "shares-missing", Failed;
+    /// A share proof is not one, or does not hold.
+    PROOF_INVALID = "proof-invalid", Failed;
+    /// A share on paper is not one, or is another cluster's.
+    PAPER_WRONG = "paper-wrong", Failed;
+    /// A backup of a home or of shares is not one.
     BACKUP_INVALID = "backup-invalid", Failed;
+    /// Something is too large to be carried by QR codes.
+    QR_TOO_LARGE = "qr-too-large", Failed;
+    /// No QR code that can be used was found.
+    QR_UNREADABLE = "qr-unreadable", Failed;
+    /// What QR codes carried did not pass its checks.
+    QR_REFUSED = "qr-refused", Failed;
+    /// A file is not the one whose hash a QR code carries.
+    QR_HASH_DIFFERS = "qr-hash-differs", Failed;
+    /// A camera gives no pictures.
+    CAMERA_FAILED = "camera-failed", Failed;
     /// The command was called in a way that cannot work.
     USAGE = "usage", Usage;
     /// Something has to be asked, and nobody can be.
     NO_TERMINAL = "no-terminal", Usage;
     /// A name stands for several ceremonies.
     CEREMONY_AMBIGUOUS = "ceremony-ambiguous", Usage;
+    /// Frames of a document are missing.
+    QR_INCOMPLETE = "qr-incomplete", Waiting;
     /// Others have to act first.
     WAITING = "waiting", Waiting;
     /// Somebody is proved wrong.
@@ -137,6 +163,8 @@ codes! {
     SPENT_CARD = "spent-card", Refused;
     /// The plan holds a card with this identity that this home did not make.
     STRANGE_CARD = "strange-card", Refused;
+    /// A signing plan says something else of its cluster than this home knows.
+    CLUSTER_DIFFERS = "cluster-differs", Refused;
     /// The plan is a rehearsal's.
     REHEARSAL_PLAN = "rehearsal-plan", Refused;
     /// The words that were given are not this plan's code.
@@ -151,6 +179,8 @@ codes! {
     CEREMONY_OPEN = "ceremony-open", Refused;
     /// The home was restored, and may have said more than it remembers.
     HOME_RESTORED = "home-restored", Refused;
+    /// A backup of shares is not for this home, or nothing may come back from it.
+    BACKUP_REFUSED = "backup-refused", Refused;
     /// What stands in the home excludes what was asked for, for ever.
     CEREMONY_CLOSED = "ceremony-closed", Refused;
     /// This operator said something else before: another copy of the home is in use.

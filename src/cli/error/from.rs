@@ -9,7 +9,9 @@ use crate::artifacts::record::RecordError;
 use crate::audit::AuditError;
 use crate::ceremony::evidence::EvidenceError;
 use crate::ceremony::outcome::OutcomeCodeError;
+use crate::ceremony::paper::PaperError;
 use crate::ceremony::plan::PlanError;
+use crate::ceremony::share_proof::ShareProofError;
 use crate::ceremony::step::SessionError;
 use crate::courier::CourierError;
 use crate::crypto::identity::IdentityError;
@@ -20,10 +22,12 @@ use crate::json::JsonError;
 use crate::rehearsal::RehearsalError;
 use crate::secret::PassphraseError;
 use crate::store::backup::BackupError;
+use crate::store::cluster::ClusterError;
 use crate::store::disk::DiskError;
 use crate::store::folder::FolderError;
 use crate::store::home::HomeError;
 use crate::store::seat::SeatError;
+use crate::store::share_backup::ShareBackupError;
 use crate::store::vault::VaultError;
 use crate::store::wrap::WrapError;
 use crate::wire::card::CardError;
@@ -114,6 +118,51 @@ impl From<BackupError> for CommandError {
                 .hint("take another copy of the backup; nothing of this one was used"),
             BackupError::Version(_) => coded(ErrorCode::BACKUP_INVALID, &error)
                 .hint("restore it with the conclave that made it"),
+        }
+    }
+}
+
+impl From<ShareBackupError> for CommandError {
+    fn from(error: ShareBackupError) -> Self {
+        let coded = |code| coded(code, &error);
+        match error {
+            ShareBackupError::Home(error) => error.into(),
+            ShareBackupError::Vault(error) => error.into(),
+            ShareBackupError::Folder(error) => error.into(),
+            ShareBackupError::Shares(_) => coded(ErrorCode::HOME_DAMAGED),
+            ShareBackupError::NoShares(_) => coded(ErrorCode::SHARES_MISSING)
+                .hint("`conclave share list` shows what there is; `conclave share restore` brings shares back"),
+            ShareBackupError::TooLarge => coded(ErrorCode::FAILED),
+            ShareBackupError::Malformed(_) => coded(ErrorCode::BACKUP_INVALID)
+                .hint("take another copy of the backup; nothing of this one was used"),
+            ShareBackupError::Version(_) => coded(ErrorCode::BACKUP_INVALID)
+                .hint("open it with the conclave that made it"),
+            ShareBackupError::OtherIdentity { .. } => coded(ErrorCode::BACKUP_REFUSED)
+                .hint("name the home of that identity with --home DIR"),
+            ShareBackupError::OtherShares(_) => coded(ErrorCode::BACKUP_REFUSED)
+                .hint("find out which of the two is used; neither is thrown away by conclave"),
+            ShareBackupError::Unconfirmed(_) => coded(ErrorCode::BACKUP_REFUSED)
+                .hint("give `conclave run` again in the home that took part"),
+        }
+    }
+}
+
+impl From<PaperError> for CommandError {
+    fn from(error: PaperError) -> Self {
+        match error {
+            PaperError::NoValidator(_) | PaperError::TooLarge { .. } => {
+                coded(ErrorCode::USAGE, &error)
+            }
+            error => coded(ErrorCode::PAPER_WRONG, &error),
+        }
+    }
+}
+
+impl From<ShareProofError> for CommandError {
+    fn from(error: ShareProofError) -> Self {
+        match error {
+            ShareProofError::Secret => coded(ErrorCode::BUG, &error),
+            error => coded(ErrorCode::PROOF_INVALID, &error),
         }
     }
 }
@@ -250,6 +299,7 @@ impl From<SeatError> for CommandError {
             SeatError::Folder(error) => error.into(),
             SeatError::Session(error) => error.into(),
             SeatError::Randomness(error) => error.into(),
+            SeatError::Cluster(error) => error.into(),
             SeatError::NotInvited => coded(ErrorCode::NOT_INVITED).hint(
                 "give the organiser your card (`conclave card`), or name another home with --home DIR",
             ),
@@ -264,6 +314,23 @@ impl From<SeatError> for CommandError {
     }
 }
 
+impl From<ClusterError> for CommandError {
+    fn from(error: ClusterError) -> Self {
+        let coded = |code| coded(code, &error);
+        match error {
+            ClusterError::Home(error) => error.into(),
+            ClusterError::Vault(error) => error.into(),
+            ClusterError::Unknown(_) | ClusterError::Incomplete(_) => {
+                coded(ErrorCode::CLUSTER_UNKNOWN)
+                    .hint("`conclave ceremony list` shows the ceremonies of this home; name another home with --home DIR")
+            }
+            ClusterError::Differs { .. } => coded(ErrorCode::CLUSTER_DIFFERS)
+                .hint("do not sign it; ask whoever made the plan which cluster it was made from"),
+            ClusterError::Damaged { .. } => coded(ErrorCode::HOME_DAMAGED),
+        }
+    }
+}
+
 impl From<SessionError> for CommandError {
     fn from(error: SessionError) -> Self {
         let coded = |code| coded(code, &error);
@@ -271,6 +338,8 @@ impl From<SessionError> for CommandError {
             SessionError::Conflict { .. } => coded(ErrorCode::HOME_COPIED)
                 .hint("never use copies of one home; go on with the home that sent it"),
             SessionError::SpentCard => coded(ErrorCode::SPENT_CARD),
+            SessionError::NoShares => coded(ErrorCode::CLUSTER_UNKNOWN),
+            SessionError::OtherCluster(_) => coded(ErrorCode::CLUSTER_DIFFERS),
             SessionError::NotAnOperator => coded(ErrorCode::NOT_INVITED),
             SessionError::Messages(_) | SessionError::Changed(_) => coded(ErrorCode::DISK_FAILED),
             SessionError::Evidence(error) => error.into(),
@@ -285,9 +354,17 @@ impl From<CourierError> for CommandError {
         let code = match error {
             CourierError::Unreachable { .. } => ErrorCode::COURIER_UNREACHABLE,
             CourierError::Undelivered { .. } => ErrorCode::COURIER_UNDELIVERED,
+            CourierError::SaidDifferently { .. } => ErrorCode::HOME_COPIED,
             CourierError::Board(_) => ErrorCode::DISK_FAILED,
         };
-        coded(code, &error)
+        let copied = matches!(error, CourierError::SaidDifferently { .. });
+        let told = coded(code, &error);
+        match copied {
+            true => told.hint(
+                "find the copy before anything else, and go on with the home that sent first",
+            ),
+            false => told,
+        }
     }
 }
 
@@ -371,7 +448,9 @@ impl From<RehearsalError> for CommandError {
             }
             RehearsalError::IsRehearsal => coded(ErrorCode::REHEARSAL_PLAN),
             RehearsalError::Plan(_) => coded(ErrorCode::PLAN_INVALID),
-            RehearsalError::Index(_) | RehearsalError::Size(_) => coded(ErrorCode::USAGE),
+            RehearsalError::Index(_) | RehearsalError::Size(_) | RehearsalError::Kind(_) => {
+                coded(ErrorCode::USAGE)
+            }
             RehearsalError::Keystore { .. } | RehearsalError::Passphrase { .. } => {
                 coded(ErrorCode::FILES_FAILED)
             }

@@ -12,22 +12,26 @@ use crate::artifacts::ArtifactError;
 use crate::artifacts::record::RecordError;
 use crate::ceremony::MessagesError;
 use crate::ceremony::evidence::EvidenceError;
+use crate::ceremony::paper::PaperError;
 use crate::ceremony::plan::PlanError;
+use crate::ceremony::share_proof::ShareProofError;
 use crate::ceremony::step::SessionError;
 use crate::cli::ui::Ui;
 use crate::courier::{BoardError, CourierError, Moved};
-use crate::crypto::identity::IdentityError;
+use crate::crypto::identity::{IdentityError, IdentityKey, IdentityPublic};
 use crate::ethereum::deposit::DepositFileError;
 use crate::ethereum::keystore::{Capacity, CapacityError, KeystoreError};
 use crate::hash::Digest;
 use crate::json::JsonError;
 use crate::rehearsal::RehearsalError;
-use crate::secret::PassphraseError;
+use crate::secret::{PassphraseError, Secret};
 use crate::store::backup::BackupError;
+use crate::store::cluster::ClusterError;
 use crate::store::disk::{self, DiskError};
 use crate::store::folder::FolderError;
 use crate::store::home::HomeError;
 use crate::store::seat::SeatError;
+use crate::store::share_backup::ShareBackupError;
 use crate::store::vault::{Marker, VaultError};
 use crate::store::wrap::WrapError;
 use crate::wire::card::CardError;
@@ -40,6 +44,10 @@ fn file() -> PathBuf {
 
 fn home() -> PathBuf {
     PathBuf::from("/home/ana/home")
+}
+
+fn identity(byte: u8) -> IdentityPublic {
+    IdentityKey::from_seed(&Secret::new([byte; 32])).public()
 }
 
 fn no_randomness() -> RandomnessError {
@@ -118,6 +126,24 @@ fn from_modules() -> Vec<CommandError> {
         BackupError::Malformed("it holds ../x".to_owned()).into(),
         BackupError::Version(9).into(),
         BackupError::TooLarge.into(),
+        ShareBackupError::NoShares(cid).into(),
+        ShareBackupError::TooLarge.into(),
+        CommandError::from(ShareBackupError::Malformed(
+            "it holds no plan.json".to_owned(),
+        ))
+        .about(&file()),
+        CommandError::from(ShareBackupError::Version(9)).about(&file()),
+        CommandError::from(ShareBackupError::OtherIdentity {
+            backup: identity(1),
+            home: identity(2),
+        })
+        .about(&file()),
+        CommandError::from(ShareBackupError::OtherShares(cid)).about(&file()),
+        CommandError::from(ShareBackupError::Unconfirmed(cid)).about(&file()),
+        CommandError::from(PaperError::Unlocated),
+        CommandError::from(PaperError::NoValidator(7)),
+        CommandError::from(ShareProofError::Signature).about(&file()),
+        CommandError::from(ShareProofError::Time),
         HomeError::Spent(home().join("cards/aa")).into(),
         HomeError::NoCard(home().join("cards/aa")).into(),
         PlanError {
@@ -150,6 +176,13 @@ fn from_modules() -> Vec<CommandError> {
         SeatError::NotInvited.into(),
         SeatError::StrangeCard.into(),
         SeatError::SpentCard.into(),
+        SeatError::from(ClusterError::Unknown(cid)).into(),
+        SeatError::from(ClusterError::Incomplete(cid)).into(),
+        SeatError::from(ClusterError::Differs {
+            cid,
+            what: "roster",
+        })
+        .into(),
         SeatError::OtherShares(cid).into(),
         SessionError::Changed("1-ana-deal.json".to_owned()).into(),
         SessionError::Messages(MessagesError("the board is gone".to_owned())).into(),
@@ -168,6 +201,11 @@ fn from_modules() -> Vec<CommandError> {
             unsent: 2,
             reason: "the disk is full".to_owned(),
             moved: Moved::default(),
+        }
+        .into(),
+        CourierError::SaidDifferently {
+            courier: "relay https://relay.example".to_owned(),
+            label: "1-deal-1-alice.json".to_owned(),
         }
         .into(),
         CourierError::Board(BoardError("cannot read the board".to_owned())).into(),
@@ -207,16 +245,21 @@ fn from_modules() -> Vec<CommandError> {
 const PRINTED: &[&str] = &[
     include_str!("../../../tests/cli/errors/calls.txt"),
     include_str!("../../../tests/cli/errors/ceremonies.txt"),
+    include_str!("../../../tests/cli/errors/codes.txt"),
     include_str!("../../../tests/cli/errors/files.txt"),
     include_str!("../../../tests/cli/errors/homes.txt"),
+    include_str!("../../../tests/cli/errors/relays.txt"),
 ];
 
-/// Codes that need a person at a terminal or a broken output; tests/it/errors.rs reads them there. The
+/// Codes that need a person at a terminal, a camera or a broken output; tests/it/errors.rs reads them there. The
 /// last is the default of a kind that every command refines.
 const NOT_IN_A_GOLDEN: &[ErrorCode] = &[
     ErrorCode::DECLINED,
+    ErrorCode::POLICY_INVALID,
+    ErrorCode::SIGNED_INVALID,
     ErrorCode::PASSPHRASES_DIFFER,
     ErrorCode::OUTPUT_FAILED,
+    ErrorCode::CAMERA_FAILED,
     ErrorCode::HOME_RESTORED,
     ErrorCode::REFUSED,
 ];

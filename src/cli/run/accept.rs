@@ -1,12 +1,15 @@
 //! What comes before the first message: the page, the list of addresses, the plan code.
 
 use super::Args;
-use crate::ceremony::plan::Plan;
+use crate::ambient::OsRandomness;
+use crate::ceremony::Unobserved;
+use crate::ceremony::plan::{Plan, SignPlan};
 use crate::cli::Context;
 use crate::cli::error::{CommandError, ErrorCode};
 use crate::cli::expect::Expected;
 use crate::cli::known::KnownRow;
 use crate::cli::page::Page;
+use crate::store::cluster::{check_outcome, own_shares};
 use crate::store::home::Home;
 use crate::store::known::How;
 use crate::store::seat::Turn;
@@ -56,6 +59,42 @@ pub(super) fn accept(
     }
     turn.accept()?;
     cx.remember(plan, How::Accepted);
+    Ok("now")
+}
+
+/// The same of a signing plan. Its cluster is compared with what this home knows before anything of it
+/// is shown: what an author made up is not worth reading. Whoever gave a policy that covers all of it is
+/// not asked.
+pub(super) fn accept_signing(
+    cx: &mut Context,
+    args: &Args,
+    home: &Home,
+    turn: &Turn<'_>,
+    plan: SignPlan<'_>,
+    asks: bool,
+) -> Result<&'static str, CommandError> {
+    let vault = Vault::new(home);
+    if vault.marker(plan.cid(), Marker::Abandoned)?.is_some() {
+        return Err(CommandError::of(
+            ErrorCode::CEREMONY_CLOSED,
+            "you abandoned this signing ceremony; nothing was sent",
+        )
+        .hint("to sign after all, make a new plan: `conclave sign`"));
+    }
+    if vault.marker(plan.cid(), Marker::Accepted)?.is_some() {
+        return accept(cx, args, home, turn, plan.plan());
+    }
+    own_shares(home, plan)?;
+    check_outcome(home, plan, &mut OsRandomness, &Unobserved)?;
+    if asks {
+        return accept(cx, args, home, turn, plan.plan());
+    }
+    let page = Page::of(plan.plan());
+    cx.ui.show(&page);
+    compare(cx, plan.plan(), args, page.needs_list())?;
+    cx.ui
+        .note("your policy signs all of this without a question");
+    turn.accept()?;
     Ok("now")
 }
 

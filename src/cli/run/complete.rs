@@ -1,16 +1,17 @@
 //! What comes after the last message: the operator's files and the outcome code.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Args;
 use super::events::{Event, Events, State, Watch};
 use crate::ambient::OsRandomness;
-use crate::artifacts::{self, Keystores, Recorded, Request};
+use crate::artifacts::{self, Keystores, Recorded, Request, Written};
 use crate::ceremony::evidence::Fault;
 use crate::ceremony::outcome::Outcome;
 use crate::ceremony::plan::Plan;
 use crate::cli::Context;
+use crate::cli::bug;
 use crate::cli::error::{CommandError, ErrorCode};
 use crate::cli::progress::Progress;
 use crate::cli::stopped;
@@ -21,7 +22,12 @@ use crate::store::vault::{Marker, Vault};
 
 /// Returns where this operator's files go, or went: twice the same keystores in two places would be
 /// an invitation to run them twice.
-fn directory(cx: &Context, args: &Args, home: &Home, plan: &Plan) -> Result<PathBuf, CommandError> {
+pub(super) fn directory(
+    cx: &Context,
+    args: &Args,
+    home: &Home,
+    plan: &Plan,
+) -> Result<PathBuf, CommandError> {
     if let Some(out) = &args.out {
         return Ok(out.clone());
     }
@@ -63,24 +69,26 @@ pub(super) fn complete(
         home,
         seat,
         plan,
-        outcome,
         faults,
+        ..
     } = *done;
+    let keygen = plan.keygen().zip(done.outcome.keygen());
+    let (plan, outcome) = keygen.ok_or_else(|| bug("the outcome of a keygen"))?;
     events.stands(State::Complete);
     // First what holds whatever becomes of the files.
-    let evidence = stopped::beside(cx, home, plan, seat, faults)?;
+    let evidence = stopped::beside(cx, home, &plan, seat, faults)?;
     let hash = outcome.hash()?;
     let codes = outcome.codes()?;
     let code = codes.1.to_string();
     events.tell(&Event::Complete {
-        transcript: *outcome.transcript(),
+        transcript: Some(*outcome.transcript()),
         outcome: hash,
         outcome_code: &code,
         accused: faults.iter().map(|fault| fault.accused).collect(),
         evidence: &evidence,
     });
-    let directory = directory(cx, args, home, plan)?;
-    let kdf = args.kdf(plan);
+    let directory = directory(cx, args, home, &plan)?;
+    let kdf = args.kdf(&plan);
     let validators = plan.validators().len();
     let capacity = args.memory.prepared(kdf, validators, cx)?;
     let list = seat.record();
@@ -100,27 +108,54 @@ pub(super) fn complete(
         },
         codes: &codes,
     };
-    let bar = Progress::of(cx.global.quiet, plan);
-    let watch = Watch { bar: &bar, events };
+    let bar = Progress::of(cx.global.quiet, &plan);
+    let watch = Watch {
+        bar: &bar,
+        events,
+        stays: false,
+    };
     let disk = Arc::clone(&cx.disk);
     let written = artifacts::write(&disk, &directory, &request, &mut OsRandomness, &watch);
     bar.clear();
     let written = written?;
-    // Without a current folder it stays relative: then it says at least which name.
-    let place = std::path::absolute(&directory).unwrap_or_else(|_| directory.clone());
-    seat.mark(Marker::Artifacts, place.display().to_string().as_bytes())?;
-    spend_if_done(home, plan)?;
-    events.tell(&Event::files(&place.display().to_string(), &written));
+    stand(
+        cx,
+        seat,
+        events,
+        &directory,
+        &written,
+        "the ceremony is complete; your files",
+    )?;
+    spend_if_done(home, &plan)?;
+    cx.ui
+        .note("the outcome code, to be read to the other operators and written down:");
+    if !args.json {
+        cx.ui.data(&code);
+    }
+    cx.ui.next("load the keystores into the software that signs for your cluster, and deposit only after all operators read the same code");
+    Ok(())
+}
 
+/// Marks that the files stand, and tells which; `what` says why, and that they are files.
+pub(super) fn stand(
+    cx: &mut Context,
+    seat: &Seat<'_>,
+    events: &Events,
+    directory: &Path,
+    written: &Written,
+    what: &str,
+) -> Result<(), CommandError> {
+    // Without a current folder it stays relative: then it says at least which name.
+    let place = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
+    seat.mark(Marker::Artifacts, place.display().to_string().as_bytes())?;
+    events.tell(&Event::files(&place.display().to_string(), written));
     let verb = if written.already {
         "verified"
     } else {
         "written and read back"
     };
-    cx.ui.note(format!(
-        "the ceremony is complete; your files are {verb}, in {}:",
-        directory.display()
-    ));
+    cx.ui
+        .note(format!("{what} are {verb}, in {}:", directory.display()));
     for (purpose, count, first) in written.by_purpose() {
         let more = if count > 1 {
             format!(" and {} more", count.saturating_sub(1))
@@ -130,11 +165,5 @@ pub(super) fn complete(
         cx.ui
             .note(format!("  {}{more}: {purpose}", first.display()));
     }
-    cx.ui
-        .note("the outcome code, to be read to the other operators and written down:");
-    if !args.json {
-        cx.ui.data(&code);
-    }
-    cx.ui.next("load the keystores into the software that signs for your cluster, and deposit only after all operators read the same code");
     Ok(())
 }

@@ -4,13 +4,15 @@
 //! last line is an `end`, whatever happens short of the process being killed: also after a usage
 //! error, also after a bug. A reader that leaves stops nothing.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 use serde_json::Value;
 
+use super::awaited::Awaited;
 use crate::artifacts::Written;
-use crate::ceremony::plan::Plan;
+use crate::ceremony::plan::{Plan, PlanKind, PlanWork};
 use crate::ceremony::{Observer, Stage};
 use crate::cli::error::{CommandError, ErrorReport};
 use crate::cli::progress::Progress;
@@ -29,11 +31,14 @@ pub(super) enum Event<'a> {
     /// The plan is accepted.
     Plan {
         name: &'a str,
+        kind: PlanKind,
         accepted: &'static str,
         own_index: Index,
         operators: Vec<Named<'a>>,
         threshold: u64,
         validators: usize,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        messages: Option<usize>,
         network: String,
     },
     /// A courier was there, or not.
@@ -62,6 +67,11 @@ pub(super) enum Event<'a> {
     Waiting {
         awaiting_deals: &'a [Index],
         awaiting_confirms: &'a [Index],
+        /// Of a signing ceremony: who can sign yet, and how many must.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        awaiting_partials: Option<&'a [Index]>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        partials_needed: Option<usize>,
     },
     /// The ceremony cannot become complete.
     Stopped {
@@ -71,7 +81,8 @@ pub(super) enum Event<'a> {
     },
     /// The ceremony is complete; misbehaviour beside it does not undo it.
     Complete {
-        transcript: Digest,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        transcript: Option<Digest>,
         outcome: Digest,
         outcome_code: &'a str,
         accused: Vec<Index>,
@@ -125,14 +136,31 @@ impl<'a> Event<'a> {
             index: operator.index,
             name: operator.card.name().as_str(),
         });
+        let (validators, messages) = match plan.work() {
+            PlanWork::Keygen(plan) => (plan.validators().len(), None),
+            PlanWork::Sign(plan) => (plan.positions().len(), Some(plan.messages().len())),
+        };
         Self::Plan {
+            kind: plan.kind(),
             name: plan.name().as_str(),
             accepted,
             own_index,
             operators: operators.collect(),
             threshold: plan.threshold() as u64,
-            validators: plan.validators().len(),
+            validators,
+            messages,
             network: plan.network().to_string(),
+        }
+    }
+
+    /// The event of waiting.
+    pub(super) fn waiting(awaited: &'a Awaited) -> Self {
+        let partials = awaited.partials.as_ref();
+        Self::Waiting {
+            awaiting_deals: &awaited.deals,
+            awaiting_confirms: &awaited.confirms,
+            awaiting_partials: partials.map(|awaited| awaited.of.as_slice()),
+            partials_needed: partials.map(|awaited| awaited.needed),
         }
     }
 
@@ -165,6 +193,8 @@ struct Told {
     state: State,
     ended: bool,
     pace: Option<(Stage, usize, usize)>,
+    /// The last exchange with each courier.
+    exchanges: BTreeMap<String, Value>,
 }
 
 impl Events {
@@ -177,6 +207,7 @@ impl Events {
                 state: State::Unknown,
                 ended: false,
                 pace: None,
+                exchanges: BTreeMap::new(),
             }),
         }
     }
@@ -204,6 +235,20 @@ impl Events {
         }
         if let Ok(line) = json::canonical_value(&Value::Object(object)) {
             lines.write(&line);
+        }
+    }
+
+    /// Tells of an exchange; while it stays, only if it is another one than the last.
+    fn exchange(&self, courier: &str, event: &Event<'_>, stays: bool) {
+        let Ok(value) = json::to_value(event) else {
+            return;
+        };
+        let last = self
+            .told()
+            .exchanges
+            .insert(courier.to_owned(), value.clone());
+        if !stays || last.as_ref() != Some(&value) {
+            self.tell(event);
         }
     }
 
@@ -270,6 +315,8 @@ impl Drop for Events {
 pub(super) struct Watch<'a> {
     pub(super) bar: &'a Progress,
     pub(super) events: &'a Events,
+    /// Whether the same exchange comes again and again.
+    pub(super) stays: bool,
 }
 
 impl Observer for Watch<'_> {
@@ -290,14 +337,15 @@ impl Observer for Watch<'_> {
 impl Watcher for Watch<'_> {
     fn exchanged(&self, courier: &str, moved: &Moved, failed: Option<&CourierError>) {
         let failed = failed.cloned().map(CommandError::from);
-        self.events.tell(&Event::Exchange {
+        let event = Event::Exchange {
             courier,
             received: moved.received,
             sent: moved.sent,
             refused: &moved.refused,
             left: &moved.left,
             error: failed.as_ref().map(CommandError::report),
-        });
+        };
+        self.events.exchange(courier, &event, self.stays);
     }
 
     fn made(&self, kind: envelope::Kind) {

@@ -1,20 +1,22 @@
 //! What is there of a ceremony: in the home, and with the couriers. Reads, and changes nothing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::audit;
 use crate::ceremony::evidence::FaultKind;
-use crate::ceremony::plan::Plan;
+use crate::ceremony::plan::{Plan, PlanKind};
 use crate::ceremony::session::{Registered, Session};
-use crate::ceremony::step::Examination;
+use crate::ceremony::step::{AwaitedPartials, Examination};
 use crate::ceremony::{Messages, MessagesError, Observer};
 use crate::cli::error::CommandError;
-use crate::courier::{BoardError, Ceremony, Courier, Labelled, LocalBoard, Offered};
+use crate::courier::seated::Known;
+use crate::courier::{BoardError, Courier, Labelled, LocalBoard, Offered};
 use crate::hash::Digest;
 use crate::json::Text;
+use crate::store::arrivals::Arrivals;
 use crate::store::folder::BoardFolder;
 use crate::store::vault::Marker;
-use crate::wire::envelope::{Kind, Round};
+use crate::wire::envelope::{Authenticated, Kind, Round};
 use crate::wire::roster::Index;
 
 use super::state::{Audited, Facts, Own, View};
@@ -22,7 +24,7 @@ use super::state::{Audited, Facts, Own, View};
 /// What an operator said in a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Said {
+pub(in crate::cli) enum Said {
     /// Nothing.
     No,
     /// One message.
@@ -47,18 +49,55 @@ impl Said {
 
 /// An operator's row of the table.
 #[derive(Debug, Clone, serde::Serialize)]
-pub(super) struct OperatorRow {
+pub(in crate::cli) struct OperatorRow {
     pub(super) index: Index,
     pub(super) name: Text,
-    pub(super) deal: Said,
-    pub(super) confirm: Said,
+    #[serde(flatten)]
+    pub(super) rounds: Rounds,
     /// Complaints that it sent.
     pub(super) complaints: usize,
     pub(super) own: bool,
 }
 
+/// What an operator said in each round of its kind of ceremony.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(untagged)]
+pub(in crate::cli) enum Rounds {
+    /// Of a keygen.
+    Keygen { deal: Said, confirm: Said },
+    /// Of a signing ceremony.
+    Sign { partial: Said },
+}
+
+impl Rounds {
+    /// Each round by its name.
+    pub(super) fn named(self) -> Vec<(&'static str, Said)> {
+        match self {
+            Self::Keygen { deal, confirm } => vec![("deal", deal), ("confirm", confirm)],
+            Self::Sign { partial } => vec![("partial", partial)],
+        }
+    }
+}
+
+/// What one courier brought.
+#[derive(Debug, Clone, serde::Serialize)]
+pub(super) struct Came {
+    /// The courier's name, `made here`, or `unknown`.
+    pub(super) by: String,
+    pub(super) messages: Vec<CameMessage>,
+}
+
+/// One message of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+pub(super) struct CameMessage {
+    pub(super) kind: Kind,
+    pub(super) operator: Index,
+}
+
 /// All that was found.
 pub(super) struct Gathered {
+    /// Which message came how.
+    pub(super) came: Vec<Came>,
     pub(super) operators: Vec<OperatorRow>,
     pub(super) facts: Facts,
     /// Messages that the audit took in, where one was made.
@@ -72,7 +111,7 @@ pub(super) struct Gathered {
 /// Where messages are looked for.
 pub(super) struct Places<'a> {
     /// The home's board, and who this home is there.
-    pub(super) home: Option<(&'a BoardFolder, BTreeSet<Marker>)>,
+    pub(super) home: Option<(&'a BoardFolder, BTreeSet<Marker>, &'a Arrivals)>,
     /// This home's operator in the plan.
     pub(super) me: Option<Index>,
     /// The couriers.
@@ -88,12 +127,20 @@ pub(super) fn gather(
     let mut session = Session::new(plan);
     let mut noise = Vec::new();
     let mut here = BTreeSet::new();
-    if let Some((board, _)) = &places.home {
+    let mut came: BTreeMap<String, BTreeMap<Digest, CameMessage>> = BTreeMap::new();
+    if let Some((board, _, arrivals)) = &places.home {
         for file in board.messages()? {
             match board.read(&file.name) {
                 Ok(bytes) => match session.read(&bytes) {
                     Ok(message) => {
                         here.insert(message.message_hash());
+                        let by = match arrivals.of(&file.name) {
+                            Some(courier) => courier,
+                            None if places.me == Some(message.sender()) => "made here",
+                            None => "unknown",
+                        };
+                        let known = came.entry(by.to_owned()).or_default();
+                        known.insert(message.message_hash(), CameMessage::of(&message));
                         session.place_beyond(&message, &format!("h:{}", file.name));
                     }
                     Err(reason) => noise.push(format!("{}: {reason}", file.name)),
@@ -103,24 +150,23 @@ pub(super) fn gather(
         }
     }
     let mut there = BTreeSet::new();
-    let stem = plan.name().file_stem();
-    let ceremony = Ceremony {
-        cid: plan.cid(),
-        plan: plan.bytes(),
-        stem: &stem,
-    };
+    let known = Known::looked_at(plan);
+    let ceremony = known.ceremony();
     for (number, courier) in places.couriers.iter_mut().enumerate() {
+        let by = courier.name();
         let mut onlooker = Onlooker {
             session: &mut session,
             there: &mut there,
             number,
+            here: &here,
+            came: came.entry(by).or_default(),
         };
         let moved = courier.exchange(&ceremony, &mut onlooker)?;
         noise.extend(moved.refused);
         noise.extend(moved.left);
     }
     let messages = Found {
-        home: places.home.as_ref().map(|(board, _)| *board),
+        home: places.home.as_ref().map(|(board, ..)| *board),
         couriers: places.couriers,
     };
     let examination = if places.couriers.is_empty() {
@@ -128,7 +174,14 @@ pub(super) fn gather(
     } else {
         Some(session.examine(&messages, observer)?)
     };
+    came.retain(|_, messages| !messages.is_empty());
+    let came = came.into_iter().map(|(by, messages)| {
+        let mut messages: Vec<CameMessage> = messages.into_values().collect();
+        messages.sort_unstable();
+        Came { by, messages }
+    });
     Ok(Gathered {
+        came: came.collect(),
         operators: rows(plan, &session, places.me, examination.as_ref()),
         facts: facts(plan, &session, places, examination.as_ref(), &here, &there),
         checked: examination.as_ref().map(|_| session.board().iter().count()),
@@ -139,12 +192,22 @@ pub(super) fn gather(
     })
 }
 
+impl CameMessage {
+    fn of(message: &Authenticated) -> Self {
+        Self {
+            kind: message.kind(),
+            operator: message.sender(),
+        }
+    }
+}
+
 /// The audit's sentences, without those that the state says again.
 fn findings(plan: &Plan, examination: Examination) -> Vec<String> {
     let report = audit::Report {
         examination: Examination {
             missing_deals: Vec::new(),
             missing_confirms: Vec::new(),
+            awaited_partials: None,
             outcome: None,
             ..examination
         },
@@ -205,13 +268,24 @@ fn facts(
         markers: places
             .home
             .as_ref()
-            .map(|(_, markers)| markers.clone())
+            .map(|(_, markers, _)| markers.clone())
             .unwrap_or_default(),
         own: Own {
             deal: own(Kind::Deal),
-            confirm: own(Kind::Confirm),
+            confirm: own(Kind::Confirm) || own(Kind::Partial),
             complaint: own(Kind::Complain),
         },
+        signing: plan.sign().map(|plan| {
+            let silent = those(&|index| board.partials(index).next().is_none());
+            let said = indices.len().saturating_sub(silent.len());
+            examination
+                .and_then(|found| found.awaited_partials.clone())
+                // Whether they are valid only an audit can tell.
+                .unwrap_or(AwaitedPartials {
+                    needed: plan.threshold().saturating_sub(said),
+                    of: silent,
+                })
+        }),
         missing_deals: those(&|index| board.deals(index).next().is_none()),
         missing_confirms: those(&|index| board.confirms(index).next().is_none()),
         abandoned: those(&|index| {
@@ -233,7 +307,7 @@ fn facts(
     }
 }
 
-fn rows(
+pub(in crate::cli) fn rows(
     plan: &Plan,
     session: &Session<'_>,
     me: Option<Index>,
@@ -256,17 +330,20 @@ fn rows(
             OperatorRow {
                 index,
                 name: operator.card.name().clone(),
-                deal: match board.deals(index).count() {
-                    0 => Said::No,
-                    1 => Said::Yes,
-                    _ => Said::Twice,
-                },
-                confirm: match (confirms, abandons) {
-                    (0, 0) => Said::No,
-                    (0, _) => Said::Abandoned,
-                    (1, 0) => Said::Yes,
-                    (_, 0) if !judged_twice(index) => Said::Yes,
-                    _ => Said::Twice,
+                rounds: match plan.kind() {
+                    PlanKind::Keygen => Rounds::Keygen {
+                        deal: count(board.deals(index).count()),
+                        confirm: match (confirms, abandons) {
+                            (0, 0) => Said::No,
+                            (0, _) => Said::Abandoned,
+                            (1, 0) => Said::Yes,
+                            (_, 0) if !judged_twice(index) => Said::Yes,
+                            _ => Said::Twice,
+                        },
+                    },
+                    PlanKind::Sign => Rounds::Sign {
+                        partial: count(board.partials(index).count()),
+                    },
                 },
                 complaints: board
                     .complaints()
@@ -278,11 +355,21 @@ fn rows(
         .collect()
 }
 
+const fn count(messages: usize) -> Said {
+    match messages {
+        0 => Said::No,
+        1 => Said::Yes,
+        _ => Said::Twice,
+    }
+}
+
 /// A board that takes everything in and gives nothing away.
 struct Onlooker<'s, 'p> {
     session: &'s mut Session<'p>,
     there: &'s mut BTreeSet<Digest>,
     number: usize,
+    here: &'s BTreeSet<Digest>,
+    came: &'s mut BTreeMap<Digest, CameMessage>,
 }
 
 impl LocalBoard for Onlooker<'_, '_> {
@@ -299,7 +386,12 @@ impl LocalBoard for Onlooker<'_, '_> {
             Ok(message) => message,
             Err(reason) => return Ok(Offered::Noise(reason)),
         };
-        self.there.insert(message.message_hash());
+        let hash = message.message_hash();
+        // What is here came to this home in its own way; what another courier brought came so first.
+        if !self.here.contains(&hash) && !self.there.contains(&hash) {
+            self.came.insert(hash, CameMessage::of(&message));
+        }
+        self.there.insert(hash);
         let id = format!("{}:{source}", self.number);
         Ok(match self.session.place_beyond(&message, &id) {
             Registered::Known => Offered::Known,

@@ -5,6 +5,8 @@
 
 use std::collections::BTreeSet;
 
+use super::signing::Signing;
+use crate::ceremony::step::AwaitedPartials;
 use crate::store::vault::Marker;
 use crate::wire::roster::Index;
 
@@ -25,6 +27,8 @@ pub(super) struct Facts {
     pub(super) markers: BTreeSet<Marker>,
     /// This operator's messages on the board.
     pub(super) own: Own,
+    /// Of a signing ceremony, what it still needs.
+    pub(super) signing: Option<AwaitedPartials>,
     /// Whose deals are not there.
     pub(super) missing_deals: Vec<Index>,
     /// Whose confirms are not there.
@@ -110,14 +114,17 @@ pub(super) enum State {
     Open(Round, Vec<Index>),
     /// For a witness: nobody is awaited and there is no outcome.
     Unclear,
+    /// Of a signing ceremony, which has states of its own.
+    Signing(Signing),
 }
 
 impl Facts {
     /// Where it stands.
     pub(super) fn state(&self) -> State {
-        match self.view {
-            View::Operator => self.operator(),
-            View::Witness => self.witness(),
+        match (&self.signing, self.view) {
+            (Some(awaited), _) => State::Signing(Signing::of(self, awaited)),
+            (None, View::Operator) => self.operator(),
+            (None, View::Witness) => self.witness(),
         }
     }
 
@@ -225,6 +232,7 @@ impl State {
             Self::Collided => "collided",
             Self::Open(..) => "open",
             Self::Unclear => "unclear",
+            Self::Signing(signing) => signing.word(),
         }
     }
 
@@ -234,6 +242,7 @@ impl State {
             Self::Invited | Self::Awaiting(_) => Some(Round::Deal.number()),
             Self::Pending(_) => Some(Round::Confirm.number()),
             Self::Due(round) | Self::Open(round, _) => Some(round.number()),
+            Self::Signing(signing) => signing.round(),
             _ => None,
         }
     }
@@ -242,6 +251,7 @@ impl State {
     pub(super) fn awaited(&self) -> &[Index] {
         match self {
             Self::Awaiting(who) | Self::Pending(who) | Self::Open(_, who) => who,
+            Self::Signing(signing) => signing.awaited(),
             _ => &[],
         }
     }
@@ -289,6 +299,7 @@ impl State {
                     names(accused)
                 );
             }
+            Self::Signing(signing) => return signing.sentence(names),
             Self::Due(Round::Deal) => "it is your turn: your deal is not made yet",
             Self::Due(Round::Confirm) => {
                 "it is your turn: every deal is there and you did not confirm yet"
@@ -325,6 +336,8 @@ pub(super) struct Hands {
     pub(super) evidence: Vec<String>,
     /// Tells the others that it is abandoned.
     pub(super) abandon: String,
+    /// Whether somebody has to carry the messages.
+    pub(super) carried: bool,
 }
 
 /// Something to do; with the exact command, if it is one.
@@ -338,14 +351,14 @@ pub(super) struct Next {
 }
 
 impl Next {
-    fn say(what: impl Into<String>) -> Self {
+    pub(super) fn say(what: impl Into<String>) -> Self {
         Self {
             what: what.into(),
             command: None,
         }
     }
 
-    fn give(what: impl Into<String>, command: &str) -> Self {
+    pub(super) fn give(what: impl Into<String>, command: &str) -> Self {
         Self {
             command: Some(command.to_owned()),
             ..Self::say(what)
@@ -377,6 +390,11 @@ impl Facts {
         let pass_on = |who: &[Index]| {
             if self.only_here > 0 || self.only_there > 0 {
                 Next::give("bring both sides together", &hands.run)
+            } else if !hands.carried {
+                Next::give(
+                    format!("nothing until {} did; then", names(who)),
+                    &hands.run,
+                )
             } else {
                 Next::give(
                     format!(
@@ -441,10 +459,13 @@ impl Facts {
                 vec![Next::give("check the deals and confirm", &hands.run)]
             }
             State::Awaiting(who) | State::Pending(who) => vec![pass_on(who)],
-            State::Open(_, who) => vec![Next::give(
-                format!("pass the messages on to {}; each of them gives", names(who)),
-                &hands.run,
-            )],
+            State::Open(_, who) => {
+                let what = match hands.carried {
+                    true => format!("pass the messages on to {}; each of them gives", names(who)),
+                    false => format!("each of {} gives", names(who)),
+                };
+                vec![Next::give(what, &hands.run)]
+            }
             State::Complete(_) => {
                 let mut next: Vec<Next> = hands
                     .report
@@ -463,6 +484,7 @@ impl Facts {
                 next.push(again());
                 next
             }
+            State::Signing(signing) => signing.next(self, hands, names),
             State::Unclear => {
                 let mut next = audit("check the messages");
                 next.push(Next::say("ask the operators what `conclave run` says"));

@@ -2,8 +2,9 @@
 //! narrow.
 
 use super::Row;
-use super::gather::OperatorRow;
+use super::gather::{Came, OperatorRow, Rounds};
 use crate::cli::layout::wrap;
+use crate::wire::envelope::Kind;
 
 /// Lays a ceremony out; `width` is the terminal's, nothing where no terminal is.
 pub(super) fn lines(row: &Row, width: Option<usize>) -> Vec<String> {
@@ -21,6 +22,9 @@ pub(super) fn lines(row: &Row, width: Option<usize>) -> Vec<String> {
         wide,
     ));
     lines.extend(operators(&row.operators, wide));
+    for came in &row.came {
+        lines.extend(wrap(&came_text(came), "  ", wide));
+    }
     if let Some(checked) = row.checked {
         let text = format!("checked without a secret: {checked} message(s)");
         lines.extend(wrap(&text, "  ", wide));
@@ -59,8 +63,30 @@ fn title(row: &Row) -> String {
     format!("{} ({}{rehearsal})", row.name.as_str(), row.cid.short())
 }
 
+/// Which messages came with one courier: kinds, with the operators whose they are.
+fn came_text(came: &Came) -> String {
+    let mut kinds: Vec<(Kind, Vec<String>)> = Vec::new();
+    for message in &came.messages {
+        let operator = message.operator.to_string();
+        match kinds.iter_mut().find(|(kind, _)| *kind == message.kind) {
+            Some((_, operators)) if operators.last() == Some(&operator) => {}
+            Some((_, operators)) => operators.push(operator),
+            None => kinds.push((message.kind, vec![operator])),
+        }
+    }
+    let kinds = kinds
+        .iter()
+        .map(|(kind, operators)| format!("{kind} of {}", operators.join(", ")));
+    let what = kinds.collect::<Vec<_>>().join("; ");
+    match came.by.as_str() {
+        "made here" => format!("made here: {what}"),
+        "unknown" => format!("came, it is not known how: {what}"),
+        by => format!("came by {by}: {what}"),
+    }
+}
+
 /// Columns where they fit, else a sentence for each operator.
-fn operators(operators: &[OperatorRow], wide: usize) -> Vec<String> {
+pub(in crate::cli) fn operators(operators: &[OperatorRow], wide: usize) -> Vec<String> {
     let longest = |text: &dyn Fn(&OperatorRow) -> String| {
         let lengths = operators
             .iter()
@@ -69,19 +95,30 @@ fn operators(operators: &[OperatorRow], wide: usize) -> Vec<String> {
     };
     let index_width = longest(&|operator| operator.index.to_string());
     let name_width = longest(&|operator| operator.name.as_str().to_owned());
-    let deal_width = longest(&|operator| operator.deal.text().to_owned());
-    let confirm_width = longest(&|operator| operator.confirm.text().to_owned());
+    let rounds = operators
+        .first()
+        .map_or(0, |operator| operator.rounds.named().len());
+    let widths: Vec<usize> = (0..rounds)
+        .map(|round| longest(&|operator| said(operator, round)))
+        .collect();
     let columns: Vec<String> = operators
         .iter()
         .map(|operator| {
             let mut line = format!(
-                "  {:>index_width$}  {:name_width$}  deal {:deal_width$}  confirm {:confirm_width$}  complaints {}",
+                "  {:>index_width$}  {:name_width$}",
                 operator.index.to_string(),
                 operator.name.as_str(),
-                operator.deal.text(),
-                operator.confirm.text(),
-                operator.complaints
             );
+            for ((name, said), width) in operator.rounds.named().iter().zip(&widths) {
+                line.push_str(&format!("  {name} {:width$}", said.text()));
+            }
+            match operator.rounds {
+                Rounds::Keygen { .. } => {
+                    line.push_str(&format!("  complaints {}", operator.complaints));
+                }
+                Rounds::Sign { .. } if !operator.own => line.truncate(line.trim_end().len()),
+                Rounds::Sign { .. } => {}
+            }
             if operator.own {
                 line.push_str("  (you)");
             }
@@ -98,11 +135,11 @@ fn operators(operators: &[OperatorRow], wide: usize) -> Vec<String> {
             if operator.own {
                 text.push_str(" (you)");
             }
-            text.push_str(&format!(
-                ": deal {}, confirm {}",
-                operator.deal.text(),
-                operator.confirm.text()
-            ));
+            let said = operator.rounds.named();
+            let said = said
+                .iter()
+                .map(|(name, said)| format!("{name} {}", said.text()));
+            text.push_str(&format!(": {}", said.collect::<Vec<_>>().join(", ")));
             if operator.complaints > 0 {
                 text.push_str(&format!(", complaints {}", operator.complaints));
             }
@@ -111,10 +148,17 @@ fn operators(operators: &[OperatorRow], wide: usize) -> Vec<String> {
         .collect()
 }
 
+/// What an operator said in a round, for the width of its column.
+fn said(operator: &OperatorRow, round: usize) -> String {
+    let named = operator.rounds.named();
+    let said = named.get(round);
+    said.map_or_else(String::new, |(_, said)| said.text().to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::status::gather::Said;
+    use crate::cli::status::gather::{CameMessage, Said};
     use crate::cli::status::state::Next;
     use crate::hash::Digest;
     use crate::json::Text;
@@ -125,17 +169,22 @@ mod tests {
         let operator = |index, name, deal, confirm, complaints| OperatorRow {
             index: Index::new(index).unwrap(),
             name: text(name),
-            deal,
-            confirm,
+            rounds: Rounds::Keygen { deal, confirm },
             complaints,
             own: index == 7,
+        };
+        let message = |kind, operator| CameMessage {
+            kind,
+            operator: Index::new(operator).unwrap(),
         };
         Row {
             cid: Digest::from_bytes([0xc1; 32]),
             name: text("Pool North"),
+            kind: crate::ceremony::plan::PlanKind::Keygen,
             rehearsal: false,
             network: "hoodi".into(),
             validators: 300,
+            messages: None,
             threshold: 3,
             view: "operator",
             state: "doubtful",
@@ -146,6 +195,10 @@ mod tests {
                 operator(2, "bob", Said::Twice, Said::No, 0),
                 operator(7, "Zoë of the north", Said::Yes, Said::Abandoned, 1),
             ],
+            came: vec![Came {
+                by: "relay https://relay.example".into(),
+                messages: vec![message(Kind::Deal, 2), message(Kind::Deal, 2), message(Kind::Deal, 7), message(Kind::Abandon, 7)],
+            }],
             checked: Some(5),
             findings: vec!["operator 2 (bob) is proved wrong: it signed two different messages in the deal round".into()],
             accused: vec![Index::new(2).unwrap()],
@@ -167,6 +220,7 @@ Pool North (c1c1c1c1)
   hoodi, 300 validator(s), any 3 of 2 operators can sign
   2  bob               deal TWICE  confirm no         complaints 0
   7  Zoë of the north  deal yes    confirm abandoned  complaints 1  (you)
+  came by relay https://relay.example: deal of 2, 7; abandon of 7
   checked without a secret: 5 message(s)
   found: operator 2 (bob) is proved wrong: it signed two different messages in
     the deal round
@@ -182,6 +236,8 @@ Pool North (c1c1c1c1)
   2 bob: deal TWICE, confirm no
   7 Zoë of the north (you): deal yes,
     confirm abandoned, complaints 1
+  came by relay https://relay.example:
+    deal of 2, 7; abandon of 7
   checked without a secret: 5 message(s)
   found: operator 2 (bob) is proved
     wrong: it signed two different

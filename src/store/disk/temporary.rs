@@ -87,8 +87,7 @@ impl<'disk, C: Calls> Temporary<'disk, C> {
 impl<C: Calls> Drop for Temporary<'_, C> {
     fn drop(&mut self) {
         if !self.renamed {
-            // Not removable: then whoever writes the target next tries again.
-            let _ = self.calls.unlink(&self.path);
+            remove(self.calls, &self.path);
         }
     }
 }
@@ -103,7 +102,15 @@ pub(super) fn clear(calls: &impl Calls, target: &Path) {
     let Ok(file) = calls.open(&path) else { return };
     // Only who holds its lock removes it, so that its name means this file until we are done.
     if file.try_lock().is_ok() && stands(&file, &path) {
-        let _ = calls.unlink(&path);
+        remove(calls, &path);
+    }
+}
+
+/// Takes a temporary file away. A failure may be a passing one, so it is tried twice; what stays is
+/// tried again by whoever writes the target next.
+fn remove(calls: &impl Calls, path: &Path) {
+    if calls.unlink(path).is_err() {
+        let _ = calls.unlink(path);
     }
 }
 

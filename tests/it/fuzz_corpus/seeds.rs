@@ -5,6 +5,7 @@ use std::path::Path;
 use conclave::ambient::{Randomness, RandomnessError};
 use conclave::artifacts::cluster::Cluster;
 use conclave::ceremony::evidence::Evidence;
+use conclave::ceremony::paper::PaperShare;
 use conclave::ceremony::{Unobserved, session::Session};
 use conclave::crypto::bls;
 use conclave::crypto::scalar::Scalar;
@@ -22,9 +23,29 @@ use conclave::store::wrap::{WorkFactor, Wrap, seal};
 use serde_json::{Value, json};
 
 use super::targets::boards::{Stage, perform, stage};
+use super::targets::codes;
 use super::targets::memory::Memory;
+use super::targets::public::share_proofs;
+use super::targets::relays;
+use super::targets::signing;
 use super::targets::stores::{KEY, PLAIN};
 use crate::harness::ceremony::{Board, ETH, card};
+
+/// Files of signed messages; their signatures are points, and nobody's.
+const SIGNED: [(&str, &str); 3] = [
+    (
+        "exit",
+        r#"{"message":{"epoch":"350000","validator_index":"7"},"signature":"0xb3baf0a7b15a4a8c8d6bca8a9a3f0f5b7f2a4d5a2cbe2d1e1c8d1f7f8a3f0f5bb3baf0a7b15a4a8c8d6bca8a9a3f0f5b7f2a4d5a2cbe2d1e1c8d1f7f8a3f0f5bb3baf0a7b15a4a8c8d6bca8a9a3f0f5b7f2a4d5a2cbe2d1e1c8d1f7f8a3f0f5b"}"#,
+    ),
+    (
+        "changes",
+        r#"[{"message":{"from_bls_pubkey":"0x97f1d3a73197d7942695638c4fa9ac0fc3688c4f9774b905a14e3a3f171bac586c55e83ff97a1aeffb3af00adb22c6bb","to_execution_address":"0x71c7656ec7ab88b098defb751b7401b5f6d8976f","validator_index":"7"},"metadata":{"network_name":"hoodi"},"signature":"0x93e02b6052719f607dacd3a088274f65596bd0d09920b61ab5da61bbdc7f5049334cf11213945d57e5ac7d055d042b7e024aa2b2f08f0a91260805272dc51051c6e47ad4fa403b02b4510b647ae3d1770bac0326a805bbefd48056c8c121bdb8"}]"#,
+    ),
+    (
+        "registrations",
+        r#"[{"message":{"fee_recipient":"0x71c7656ec7ab88b098defb751b7401b5f6d8976f","gas_limit":"45000000","pubkey":"0x97f1d3a73197d7942695638c4fa9ac0fc3688c4f9774b905a14e3a3f171bac586c55e83ff97a1aeffb3af00adb22c6bb","timestamp":"1790000000"},"signature":"0x93e02b6052719f607dacd3a088274f65596bd0d09920b61ab5da61bbdc7f5049334cf11213945d57e5ac7d055d042b7e024aa2b2f08f0a91260805272dc51051c6e47ad4fa403b02b4510b647ae3d1770bac0326a805bbefd48056c8c121bdb8"}]"#,
+    ),
+];
 
 /// A seed: its target, its name and its bytes.
 pub(super) type Seed = (&'static str, String, Vec<u8>);
@@ -56,17 +77,55 @@ pub(super) fn all() -> Vec<Seed> {
     }
     add("outcome", "complete", outcome);
     add("plan", "three", plan.bytes());
+    add("plan", "signing", &signing::plan());
+    add("partial", "honest", &signing::honest());
+    add(
+        "sign_csv",
+        "exits",
+        b"validator,validator_index,epoch\n0,1234567,350000\n1,1234568,\n",
+    );
+    for (name, text) in SIGNED {
+        add("signed", name, text.as_bytes());
+    }
     add("card", "first", card(&players[0]).bytes());
-    let cluster = Cluster::new(plan, ended).unwrap();
+    let cluster = Cluster::new(plan.keygen().unwrap(), ended).unwrap();
     add("cluster", "three", &cluster.to_bytes().unwrap());
     let shares = players[0].memory.shares.as_ref().unwrap();
     shares
         .to_blob()
         .unwrap()
         .expose(|blob| add("shares", "first", blob));
+    PaperShare::of(shares, 0)
+        .unwrap()
+        .line()
+        .expose(|line| add("paper", "first", line.as_bytes()));
+    for (name, proof) in ["answers", "bare"].iter().zip(share_proofs()) {
+        add("share_proof", name, &json::canonical(proof).unwrap());
+    }
+    add("share_backup", "first", &share_archive());
     for name in ["complained", "equivocated"] {
         add("evidence", name, &evidence(&scripts[name]));
     }
+
+    for (name, bytes) in relays::seeds_of_json() {
+        add("relay_json", name, &bytes);
+    }
+    for (name, bytes) in relays::seeds_of_entries() {
+        add("relay_entry", name, &bytes);
+    }
+
+    for (name, bytes) in codes::seeds_of_lines() {
+        add("qr_lines", name, &bytes);
+    }
+    for (name, document) in [
+        ("card", card(&players[0]).bytes()),
+        ("plan", plan.bytes()),
+        ("message", &board.0.values().next().unwrap()[..]),
+    ] {
+        let payload = conclave::courier::qr::payload::pack(document).unwrap();
+        add("qr_payload", name, &payload);
+    }
+    add("qr_picture", "code", &codes::seed_of_picture());
 
     let memory = Memory::default();
     let path = Path::new("/known.json");
@@ -225,21 +284,63 @@ fn archive() -> Vec<u8> {
     let about = json!({"version": 1, "tool": "0.1.0", "created": 7, "identity": said["identity"], "files": 4});
     let about = json::canonical_value(&about).unwrap();
     let card = std::fs::read(data.join("card/example.json")).unwrap();
+    packed(
+        "conclave-home",
+        &[
+            ("backup.json", about.as_slice()),
+            ("home-key.age", b"sealed"),
+            ("home.json", &home),
+            ("identity.age", b"sealed"),
+            ("cards/0123456789abcdef/card.json", &card),
+        ],
+    )
+}
+
+/// An archive as a backup of shares is, of the first operator.
+fn share_archive() -> Vec<u8> {
+    let Stage {
+        plan,
+        board,
+        players,
+        ..
+    } = stage();
+    let shares = players[0].memory.shares.as_ref().unwrap();
+    let own = |name: &&String| name.contains("-1-operator");
+    let own: Vec<&String> = board.0.keys().filter(own).collect();
+    assert_eq!(own.len(), 2, "{own:?}");
+    let about = json!({
+        "cid": plan.cid(), "created": 7, "epoch": 0, "files": board.0.len() + own.len() + 2,
+        "identity": players[0].me.identity.public(), "index": 1, "tool": "0.1.0",
+        "transcript": shares.transcript, "validators": 1, "version": 1,
+    });
+    let about = json::canonical_value(&about).unwrap();
+    let board_names = board.0.keys().map(|name| format!("board/{name}"));
+    let own_names = own.iter().map(|name| format!("own/{name}"));
+    let names: Vec<String> = board_names.chain(own_names).collect();
+    let messages = board
+        .0
+        .values()
+        .chain(own.iter().map(|name| &board.0[*name]));
+    let blob = shares.to_blob().unwrap();
+    blob.expose(|blob| {
+        let mut files = vec![("backup.json", about.as_slice())];
+        let messages = names.iter().zip(messages);
+        files.extend(messages.map(|(name, bytes)| (name.as_str(), bytes.as_slice())));
+        files.extend([("plan.json", plan.bytes()), ("shares.bin", blob.as_slice())]);
+        packed("conclave-shares", &files)
+    })
+}
+
+fn packed(directory: &str, files: &[(&str, &[u8])]) -> Vec<u8> {
     let mut tar = tar::Builder::new(Vec::new());
-    for (name, bytes) in [
-        ("backup.json", about.as_slice()),
-        ("home-key.age", b"sealed"),
-        ("home.json", &home),
-        ("identity.age", b"sealed"),
-        ("cards/0123456789abcdef/card.json", &card),
-    ] {
+    for (name, bytes) in files {
         let mut header = tar::Header::new_ustar();
-        header.set_path(format!("conclave-home/{name}")).unwrap();
+        header.set_path(format!("{directory}/{name}")).unwrap();
         header.set_size(bytes.len() as u64);
         header.set_mode(0o600);
         header.set_entry_type(tar::EntryType::Regular);
         header.set_cksum();
-        tar.append(&header, bytes).unwrap();
+        tar.append(&header, *bytes).unwrap();
     }
     tar.into_inner().unwrap()
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use conclave::ceremony::outcome::Outcome;
+use conclave::ceremony::outcome::{KeygenOutcome, Outcome};
 use conclave::ceremony::plan::{Draft, Plan, Registration, Validator};
 use conclave::ceremony::session::{Registered, Session, label};
 use conclave::ceremony::shares::OwnShares;
@@ -50,7 +50,7 @@ pub(crate) struct Ceremony {
     /// The operators in roster order, with their shares in their memory.
     pub(crate) players: Vec<Player>,
     /// What it ended with.
-    pub(crate) outcome: Outcome,
+    pub(crate) outcome: KeygenOutcome,
     /// Its plan code and outcome code.
     pub(crate) codes: (Code, Code),
 }
@@ -179,7 +179,7 @@ pub(crate) fn keygen(n: u64, network: &NetworkSpec) -> Ceremony {
 pub(crate) fn play(draft: Draft, mut players: Vec<Player>) -> Ceremony {
     let plan = Plan::draft(draft).unwrap();
     let mut board = Board::default();
-    let mut outcomes: Vec<Outcome> = Vec::new();
+    let mut outcomes: Vec<KeygenOutcome> = Vec::new();
     while outcomes.len() < players.len() {
         outcomes.clear();
         let before = board.0.len();
@@ -203,7 +203,7 @@ pub(crate) fn play(draft: Draft, mut players: Vec<Player>) -> Ceremony {
 }
 
 /// Lets one operator do all that it can do now.
-fn turn(plan: &Plan, player: &mut Player, board: &mut Board) -> Option<Outcome> {
+fn turn(plan: &Plan, player: &mut Player, board: &mut Board) -> Option<KeygenOutcome> {
     loop {
         let session = board.session(plan);
         let step = session
@@ -219,8 +219,11 @@ fn turn(plan: &Plan, player: &mut Player, board: &mut Board) -> Option<Outcome> 
                 }
             }
             Step::StoreShares(shares) => player.memory.shares = Some(*shares),
-            Step::Complete { outcome, .. } => return Some(*outcome),
-            Step::Wait { .. } => return None,
+            Step::Complete { outcome, .. } => match *outcome {
+                Outcome::Keygen(outcome) => return Some(outcome),
+                Outcome::Sign(_) => panic!("a keygen ended with signatures"),
+            },
+            Step::Wait { .. } | Step::AwaitPartials { .. } => return None,
             Step::Stop(stop) => panic!("the ceremony stops: {stop:?}"),
         }
     }

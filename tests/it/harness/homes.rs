@@ -157,13 +157,7 @@ impl Group {
     ) -> Result<Ran, DriverError> {
         seat::accept(home, &self.plan)?;
         let mut seat = Seat::open(home, &self.plan)?;
-        driver::run(
-            &mut seat,
-            &self.plan,
-            couriers,
-            &mut OsRandomness,
-            &Unobserved,
-        )
+        driver::run(&mut seat, couriers, &mut OsRandomness, &Unobserved)
     }
 
     /// [`Self::run_on`] the operating system's disk.

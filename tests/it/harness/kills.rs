@@ -395,6 +395,11 @@ impl Played {
         assert!(stood || code == Some(step.code), "{what}: {again:?}");
         let mut found = tree(desk);
         let mut wanted = tree(step.after.path());
+        // A note for people of how messages came, which a crash may cost, and which tells of own messages
+        // that a home forgot and then was brought.
+        let is_note = |name: &str| name.ends_with("/arrivals.json");
+        found.retain(|name, _| !is_note(name));
+        wanted.retain(|name, _| !is_note(name));
         match step.task {
             Task::Identity | Task::Restore => {
                 forget_contents(&mut found);
@@ -436,7 +441,9 @@ impl Played {
         if step.task == Task::Finalise && what.contains("torn:") {
             let third = command(binary(), desk, &[], &step.args).output().unwrap();
             assert_eq!(third.status.code(), Some(0), "{what}: {third:?}");
-            assert!(tree(desk) == found, "{what}: a repeat changed something");
+            let mut third = tree(desk);
+            third.retain(|name, _| !is_note(name));
+            assert!(third == found, "{what}: a repeat changed something");
         }
     }
 

@@ -112,6 +112,9 @@ pub(crate) fn assert_report(args: &[&str], code: i32, stdout: &str) {
 
 /// The schema of a command's report: its words with hyphens between.
 fn report_name(args: &[&str]) -> String {
+    // A word of a command may be two words of its report's name: `check-proof`.
+    let words = args.iter().filter(|arg| !arg.starts_with('-'));
+    let args: Vec<&str> = words.flat_map(|arg| arg.split('-')).collect();
     let names = all().keys();
     let mut fitting: Vec<&String> = names
         .filter(|name| {
@@ -151,7 +154,10 @@ fn kind_of(path: &Path, value: &Value) -> &'static str {
         "plan.json" => "plan",
         "cluster.json" => "cluster",
         "home.json" => "home",
+        "arrivals.json" => "arrivals",
+        _ if within.is_some_and(|within| within == "upkeep") => "upkeep",
         _ if value.get("header").is_some() => "envelope",
+        _ if name.ends_with(".proof.json") => "share-proof",
         _ if name.ends_with(".known.json") => "known-identities",
         _ if name.ends_with(".card.json") => "card",
         _ if name.ends_with(".plan.json") => "plan",
@@ -159,6 +165,8 @@ fn kind_of(path: &Path, value: &Value) -> &'static str {
         _ if name.starts_with("deposit_data-") => "deposit-data",
         _ if name.starts_with("builder_registrations-") => "builder-registrations",
         _ if name.starts_with("keystore-") => "keystore",
+        _ if name.starts_with("signed_exit-") => "signed-exit",
+        _ if name.starts_with("bls_to_execution_change-") => "bls-changes",
         _ if within.is_some_and(|within| within == "evidence") => "evidence",
         _ => panic!("{}: which schema is its?", path.display()),
     }

@@ -231,13 +231,31 @@ impl Story {
         let Some(rest) = line.strip_prefix("conclave ") else {
             return line;
         };
-        let typed = ["identity new", "card ", "run ", "ceremony a", "home backup"];
+        let typed = [
+            "identity new",
+            "card ",
+            "run ",
+            "ceremony a",
+            "home backup",
+            "share show",
+            "share prove",
+            "share backup",
+            "share check-backup",
+            "share restore ",
+            "share paper",
+        ];
         let mut answered = line.clone();
         if typed.iter().any(|command| rest.starts_with(command)) {
             let file = self.folder.path().join("passphrase");
             answered = format!("conclave --passphrase-file {} {rest}", file.display());
         }
-        if rest.starts_with("home ") {
+        let sealed = [
+            "home ",
+            "share backup",
+            "share check-backup",
+            "share restore ",
+        ];
+        if sealed.iter().any(|command| rest.starts_with(command)) {
             let file = self.folder.path().join("passphrase");
             answered.push_str(&format!(" --backup-passphrase-file {}", file.display()));
         }
@@ -339,7 +357,11 @@ pub(crate) fn second_deal(root: &Path, passphrase: &str, plan: &Plan) -> Vec<u8>
     let identity = IdentityKey::from_seed(&home.identity_seed().unwrap());
     let mut operators = plan.roster().iter();
     let position = operators.position(|one| one.card.identity() == &identity.public());
-    let deal = deal::make(&plan.params(), position.unwrap(), &Secret::new([0x77; 32]));
+    let deal = deal::make(
+        &plan.keygen().unwrap().params(),
+        position.unwrap(),
+        &Secret::new([0x77; 32]),
+    );
     let payload = json::to_value(&deal.unwrap()).unwrap();
     let second = Envelope::sign(&identity, *plan.cid(), Kind::Deal, Place::Deal, payload).unwrap();
     second.bytes().to_vec()

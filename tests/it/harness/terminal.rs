@@ -3,6 +3,7 @@
 use std::io::{Read as _, Write};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
@@ -10,15 +11,20 @@ use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native
 /// Far longer than any answer takes, also on a machine that does much else.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
+
 /// A command at a terminal of 100 columns.
 pub(crate) struct Terminal {
     master: Box<dyn MasterPty + Send>,
     keyboard: Box<dyn Write + Send>,
     screen: Receiver<Vec<u8>>,
+    reader: JoinHandle<()>,
     child: Box<dyn Child + Send + Sync>,
     /// All that was shown.
     pub(crate) shown: String,
     seen: usize,
+    /// The beginning of a character whose other bytes come with the next read.
+    half: Vec<u8>,
 }
 
 impl Terminal {
@@ -56,11 +62,11 @@ impl Terminal {
         }
         let child = pair.slave.spawn_command(command).unwrap();
         drop(pair.slave);
-        let mut reader = pair.master.try_clone_reader().unwrap();
+        let mut output = pair.master.try_clone_reader().unwrap();
         let (sender, screen) = channel();
-        std::thread::spawn(move || {
+        let reader = std::thread::spawn(move || {
             let mut bytes = [0u8; 4096];
-            while let Ok(read @ 1..) = reader.read(&mut bytes) {
+            while let Ok(read @ 1..) = output.read(&mut bytes) {
                 if sender.send(bytes[..read].to_vec()).is_err() {
                     return;
                 }
@@ -70,10 +76,22 @@ impl Terminal {
             keyboard: pair.master.take_writer().unwrap(),
             master: pair.master,
             screen,
+            reader,
             child,
             shown: String::new(),
             seen: 0,
+            half: Vec::new(),
         }
+    }
+
+    fn show(&mut self, bytes: &[u8]) {
+        self.half.extend_from_slice(bytes);
+        let whole = match std::str::from_utf8(&self.half) {
+            Err(error) if error.error_len().is_none() => error.valid_up_to(),
+            _ => self.half.len(),
+        };
+        let bytes: Vec<u8> = self.half.drain(..whole).collect();
+        self.shown.push_str(&String::from_utf8_lossy(&bytes));
     }
 
     /// Waits until this is shown, after all that was waited for before.
@@ -87,7 +105,7 @@ impl Terminal {
             }
             let left = end.saturating_duration_since(Instant::now());
             match self.screen.recv_timeout(left) {
-                Ok(bytes) => self.shown.push_str(&String::from_utf8_lossy(&bytes)),
+                Ok(bytes) => self.show(&bytes),
                 Err(why) => panic!("{text:?} was not shown ({why}): {}", self.shown),
             }
         }
@@ -111,7 +129,7 @@ impl Terminal {
         loop {
             let left = end.saturating_duration_since(Instant::now());
             match self.screen.recv_timeout(left) {
-                Ok(bytes) => self.shown.push_str(&String::from_utf8_lossy(&bytes)),
+                Ok(bytes) => self.show(&bytes),
                 Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => panic!("it did not end: {}", self.shown),
             }
@@ -119,10 +137,13 @@ impl Terminal {
         (self.child.wait().unwrap(), self.shown)
     }
 
-    /// Whether the command has ended, while the terminal is still there.
-    pub(crate) fn has_ended(&mut self) -> bool {
-        std::thread::sleep(Duration::from_millis(20));
-        self.child.try_wait().unwrap().is_some()
+    /// Waits for the command's end, while the terminal is still there.
+    #[track_caller]
+    pub(crate) fn wait_for_end(&mut self) -> ExitStatus {
+        match ended(&mut *self.child) {
+            Some(status) => status,
+            None => panic!("it did not end: {}", self.shown),
+        }
     }
 
     /// Whether keys are echoed and read by the line, as a shell needs it.
@@ -133,15 +154,42 @@ impl Terminal {
     }
 
     /// Takes the terminal away, as a closed window does.
+    #[track_caller]
     pub(crate) fn hang_up(self) -> ExitStatus {
         let Self {
             master,
             keyboard,
             screen,
+            reader,
             mut child,
+            shown,
             ..
         } = self;
-        drop((master, keyboard, screen));
-        child.wait().unwrap()
+        // The terminal is there as long as anybody holds it, and the reader does until what it read
+        // can be handed to nobody. So nobody listens any more before the keyboard goes, which types
+        // Return, and the command answers.
+        drop(screen);
+        drop((master, keyboard));
+        let end = Instant::now() + PATIENCE;
+        while !reader.is_finished() && Instant::now() < end {
+            std::thread::sleep(BETWEEN_LOOKS);
+        }
+        match ended(&mut *child) {
+            Some(status) => status,
+            None => panic!("it did not end: {shown}"),
+        }
     }
+}
+
+/// How a command ended; one that does not is killed.
+fn ended(child: &mut dyn Child) -> Option<ExitStatus> {
+    let end = Instant::now() + PATIENCE;
+    while Instant::now() < end {
+        if let Some(status) = child.try_wait().unwrap() {
+            return Some(status);
+        }
+        std::thread::sleep(BETWEEN_LOOKS);
+    }
+    child.kill().unwrap();
+    None
 }

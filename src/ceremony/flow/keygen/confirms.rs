@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::ceremony::evidence::{Fault, FaultKind};
 use crate::ceremony::flow::keygen::memo::{Confirm, ConfirmFacts};
 use crate::ceremony::flow::keygen::{Dealt, Finalised, Keygen, Message, ReadConfirm};
-use crate::ceremony::outcome::Outcome;
+use crate::ceremony::outcome::KeygenOutcome;
 use crate::ceremony::plan::Validator;
 use crate::ceremony::shares::OwnShares;
 use crate::ceremony::step::SessionError;
@@ -107,7 +107,7 @@ impl<'a> Keygen<'a> {
                     Ok(signatures) => {
                         let sharing = dealt.sharing.clone();
                         let outcome =
-                            Outcome::new(self.plan, dealt.transcript, sharing, signatures);
+                            KeygenOutcome::new(self.plan, dealt.transcript, sharing, signatures);
                         return Ok((Finalised::Complete(Box::new(outcome)), faults));
                     }
                     Err(bad) => bad,

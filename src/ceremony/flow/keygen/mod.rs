@@ -4,6 +4,7 @@
 //! outcome. It holds one deal at a time; what it keeps are running sums.
 
 mod confirms;
+mod examine;
 pub mod memo;
 pub mod operator;
 
@@ -14,8 +15,8 @@ use serde::de::DeserializeOwned;
 
 use crate::ceremony::evidence::{Collision, Fault, FaultKind};
 use crate::ceremony::flow::keygen::memo::{Confirm, Memo, Verdict};
-use crate::ceremony::outcome::Outcome;
-use crate::ceremony::plan::Plan;
+use crate::ceremony::outcome::KeygenOutcome;
+use crate::ceremony::plan::KeygenPlan;
 use crate::ceremony::step::{MessageRef, SessionError};
 use crate::ceremony::{Messages, Observer, Stage, observed};
 use crate::crypto::sharing::Sharing;
@@ -36,7 +37,7 @@ pub type Message = Entry<MessageRef>;
 #[derive(Clone, Copy)]
 pub struct Keygen<'a> {
     /// The plan.
-    pub plan: &'a Plan,
+    pub plan: KeygenPlan<'a>,
     /// The plan's parameters.
     pub params: &'a Params,
     /// The board.
@@ -81,7 +82,7 @@ pub struct Wrong {
 #[derive(Debug)]
 pub enum Finalised {
     /// All n are valid over one transcript.
-    Complete(Box<Outcome>),
+    Complete(Box<KeygenOutcome>),
     /// These operators' confirms are missing.
     Missing(Vec<Index>),
     /// These faults are proved and somebody has no valid confirm.
@@ -116,7 +117,8 @@ pub type Sink<'s> = dyn FnMut(&CheckedDeal, &Message) -> Result<(), SessionError
 impl<'a> Keygen<'a> {
     /// The indices in roster order.
     fn indices(&self) -> impl Iterator<Item = Index> + use<'a> {
-        self.plan.roster().iter().map(|operator| operator.index)
+        let roster = self.plan.plan().roster();
+        roster.iter().map(|operator| operator.index)
     }
 
     /// The deals, one an operator in roster order, if each operator has exactly one.

@@ -8,6 +8,7 @@
 use serde::Serialize;
 
 use crate::ceremony::flow::keygen::{Dealt, Finalised, Keygen, Message, Wrong};
+use crate::ceremony::outcome::Outcome;
 use crate::ceremony::shares::OwnShares;
 use crate::ceremony::step::{Me, Memory, SessionError, Step, Stop};
 use crate::ceremony::{Stage, observed};
@@ -37,7 +38,7 @@ impl<'a> Operator<'a> {
         memory: &'a Memory,
         seed: &'a [u8; 32],
     ) -> Result<Self, SessionError> {
-        let roster = keygen.plan.roster();
+        let roster = keygen.plan.plan().roster();
         let index = roster
             .by_identity(&me.identity.public())
             .ok_or(SessionError::NotAnOperator)?
@@ -85,7 +86,7 @@ impl<'a> Operator<'a> {
             }
             // "Who complained or abandoned never confirms", and the other way round.
             let contradicted = match message.kind {
-                Kind::Deal => false,
+                Kind::Deal | Kind::Partial => false,
                 Kind::Confirm => self.said(|kind| matches!(kind, Kind::Abandon | Kind::Complain)),
                 Kind::Abandon | Kind::Complain => self.said(|kind| kind == Kind::Confirm),
             };
@@ -254,6 +255,7 @@ impl<'a> Operator<'a> {
         }
         let missing = match result {
             Finalised::Complete(outcome) => {
+                let outcome = Box::new(Outcome::Keygen(*outcome));
                 let faults = stop.faults;
                 return Ok(Step::Complete { outcome, faults });
             }

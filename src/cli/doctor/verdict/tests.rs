@@ -323,16 +323,16 @@ fn a_line_is_a_line_and_narrow_terminals_get_it_in_parts() {
     let line = &judge(&host)[0];
     assert_eq!(
         line.to_string(),
-        "warning  network: wlan0 up; this machine is not air-gapped; conclave itself opens no socket; do: pull the cable, switch radios off (Linux: `rfkill block all`)"
+        "warning  network: wlan0 up; this machine is not air-gapped; conclave uses a network for a relay alone; do: pull the cable, switch radios off (Linux: `rfkill block all`)"
     );
     assert_eq!(
         wrap(&line.to_string(), "", 40),
         [
             "warning  network: wlan0 up; this machine",
-            "  is not air-gapped; conclave itself",
-            "  opens no socket; do: pull the cable,",
-            "  switch radios off (Linux: `rfkill",
-            "  block all`)",
+            "  is not air-gapped; conclave uses a",
+            "  network for a relay alone; do: pull",
+            "  the cable, switch radios off (Linux:",
+            "  `rfkill block all`)",
         ]
     );
 }

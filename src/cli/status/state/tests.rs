@@ -11,6 +11,7 @@ fn names(who: &[Index]) -> String {
 
 fn hands() -> Hands {
     Hands {
+        carried: true,
         run: "RUN".into(),
         audit: Some("AUDIT".into()),
         report: Some("REPORT".into()),
@@ -24,6 +25,7 @@ fn facts(view: View, markers: &[Marker]) -> Facts {
         view,
         markers: markers.iter().copied().collect(),
         own: Own::default(),
+        signing: None,
         missing_deals: Vec::new(),
         missing_confirms: Vec::new(),
         abandoned: Vec::new(),

@@ -32,6 +32,7 @@ impl Table {
             Kind::Deal => self.deals(who, board),
             Kind::Complain => self.complaints(who, board),
             Kind::Confirm | Kind::Abandon => self.confirms(who, board),
+            Kind::Partial => Vec::new(),
         }
     }
 
@@ -83,7 +84,7 @@ impl Table {
                     });
                 }
                 Misdeed::TwoDeals => {
-                    let params = self.group.plan.params();
+                    let params = self.group.plan.keygen().unwrap().params();
                     let secret = Secret::new([0x70 ^ u8::try_from(who).unwrap(); 32]);
                     let other = deal::make(&params, who, &secret).unwrap();
                     payloads.push(json::to_value(&other).unwrap());
@@ -97,7 +98,7 @@ impl Table {
     }
 
     fn deal_payload(&self, who: usize, board: &BoardFolder) -> Option<Value> {
-        let mut params = self.group.plan.params();
+        let mut params = self.group.plan.keygen().unwrap().params();
         let mut secret = self.cheaters[&who].secret.as_ref().unwrap();
         for misdeed in self.faults.of(who) {
             match misdeed {
@@ -332,7 +333,7 @@ impl Table {
         let shares: Vec<Scalar> = (own.shares.iter())
             .map(|share| share.add(&Scalar::from_u64(wrong)))
             .collect();
-        let roots = self.group.plan.messages(&own.sharing);
+        let roots = self.group.plan.keygen().unwrap().messages(&own.sharing);
         let mut partials = confirm::sign(&shares, &roots).unwrap();
         for misdeed in misdeeds {
             match misdeed {
@@ -357,7 +358,12 @@ impl Table {
                     let theirs = self.of_kind(*victim, Kind::Confirm, board)?;
                     let theirs: ConfirmPayload = theirs.decode().ok()?;
                     let counts: Vec<usize> = roots.iter().map(Vec::len).collect();
-                    partials = confirm::decode(&self.group.plan.params(), &counts, &theirs).ok()?;
+                    partials = confirm::decode(
+                        &self.group.plan.keygen().unwrap().params(),
+                        &counts,
+                        &theirs,
+                    )
+                    .ok()?;
                 }
                 _ => {}
             }
@@ -367,7 +373,7 @@ impl Table {
 
     /// A cheater's complaints, as far as the deals are there.
     pub(crate) fn complaints(&self, who: usize, board: &BoardFolder) -> Vec<Envelope> {
-        let params = self.group.plan.params();
+        let params = self.group.plan.keygen().unwrap().params();
         let me = self.cheaters[&who].secret.as_ref().unwrap();
         // Another cheat's deal may be none.
         let checked = |dealer: usize| {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use conclave::audit::{Report, audit, audit_evidence, bears_out};
 use conclave::ceremony::evidence::{Evidence, Fault};
-use conclave::ceremony::outcome::Outcome;
+use conclave::ceremony::outcome::KeygenOutcome;
 use conclave::ceremony::plan::Plan;
 use conclave::ceremony::shares::OwnShares;
 use conclave::ceremony::{Messages, Unobserved};
@@ -120,7 +120,7 @@ impl Table {
     /// Checks what the honest operators' vaults hold: a share that is kept is the secret of its public
     /// share; with an outcome everybody has the shares of just that outcome, and as far as they are
     /// enough they lead to its keys; who confirmed has shares.
-    pub(crate) fn check_vaults(&self, outcome: Option<&Outcome>) {
+    pub(crate) fn check_vaults(&self, outcome: Option<&KeygenOutcome>) {
         let mut held = Vec::new();
         for index in self.honest() {
             let position = self.group.plan.roster().iter();
@@ -172,9 +172,9 @@ impl Table {
 }
 
 /// The outcome that all have, if any has one.
-pub(crate) fn outcome(played: &Played) -> Option<&Outcome> {
+pub(crate) fn outcome(played: &Played) -> Option<&KeygenOutcome> {
     let mut outcomes = played.values().map(|ran| match &ran.standing {
-        Standing::Complete { outcome, .. } => Some(&**outcome),
+        Standing::Complete { outcome, .. } => outcome.keygen(),
         _ => None,
     });
     let first = outcomes.next().unwrap();
@@ -186,7 +186,7 @@ pub(crate) fn outcome(played: &Played) -> Option<&Outcome> {
 pub(crate) fn exit_code(ran: &Ran) -> i32 {
     match &ran.standing {
         Standing::Complete { .. } => 0,
-        Standing::Waiting { .. } => 3,
+        Standing::Waiting { .. } | Standing::AwaitingPartials(..) => 3,
         Standing::Stopped(stop) if stop.faults.is_empty() => 1,
         Standing::Stopped(_) => 4,
     }

@@ -333,7 +333,7 @@ impl Misdeed {
             | Self::NoConfirm
             | Self::OpenComplaint(_)
             | Self::SelfComplaint
-            | Self::Puts(Kind::Abandon, ..)
+            | Self::Puts(Kind::Abandon | Kind::Partial, ..)
             | Self::Garbles(..)
             | Self::Late(..)
             | Self::Replays => &[],

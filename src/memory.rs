@@ -196,7 +196,8 @@ pub fn wipe_stack() {
 
 #[inline(never)]
 fn wipe_frames(steps: usize) {
-    let mut frame = [0u8; STACK_STEP];
+    // Wide integers: each is a write of its own, and there are megabytes of them.
+    let mut frame = [0u128; STACK_STEP / size_of::<u128>()];
     frame.zeroize();
     black_box(&mut frame);
     if let Some(rest) = steps.checked_sub(1) {

@@ -18,6 +18,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rayon::prelude::*;
+
 use super::existing::{Subject, check_names, check_record};
 use super::record::{self, MESSAGES, Recorded};
 use super::{
@@ -87,18 +89,23 @@ pub fn write_signed(
             file.verify(place, &seed)?;
             files.push(file.written());
         }
-        for exit in &exits {
-            let path = place.join(&exit.name);
-            let bytes = match sealed {
-                true => seal(request.recipients, &exit.bytes)?,
-                false => exit.bytes.clone(),
-            };
-            disk.create(&path, &bytes, Access::Private)?;
-            if disk.read(&path, bytes.len() as u64)? != bytes {
-                return Err(read_back(&path, "holds other bytes than were written"));
+        let secret: Vec<(PathBuf, Vec<u8>)> = exits
+            .par_iter()
+            .map(|exit| {
+                let bytes = match sealed {
+                    true => seal(request.recipients, &exit.bytes)?,
+                    false => exit.bytes.clone(),
+                };
+                Ok((place.join(&exit.name), bytes))
+            })
+            .collect::<Result<_, ArtifactError>>()?;
+        disk.create_unpublished(&secret, Access::Private)?;
+        for (path, bytes) in &secret {
+            if !disk.holds(path, bytes)? {
+                return Err(read_back(path, "holds other bytes than were written"));
             }
-            files.push(exit.written());
         }
+        files.extend(exits.iter().map(PublicFile::written));
         if !sealed {
             let messages = record::put_messages(disk, &place.join(RECORD), &request.messages)?;
             files.extend(messages.into_iter().map(|file| file.under(RECORD)));

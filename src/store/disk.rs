@@ -10,10 +10,11 @@
     reason = "the one owner of the file system"
 )]
 
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 mod calls;
 mod error;
@@ -29,6 +30,13 @@ use temporary::{Temporary, clear};
 
 /// The most entries that [`Disk::list`] returns; a directory with more is refused.
 pub const MAX_ENTRIES: usize = 100_000;
+
+/// How many files are written through at once, of many: what a device does for one it does for all that
+/// wait meanwhile. Not a number of cores.
+const WRITERS: usize = 16;
+
+/// So many files are not worth a thread of their own.
+const FEW_FILES: usize = 16;
 
 const LOCK_TRIES: u32 = 10;
 const LOCK_PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
@@ -81,6 +89,18 @@ pub trait Disk: Send + Sync + Debug {
     /// links (FAT, some network shares) get a check and then a rename: two processes that write the
     /// same name there in the same instant may replace each other's file.
     fn create(&self, path: &Path, bytes: &[u8], access: Access) -> Result<(), DiskError>;
+
+    /// Creates files, through to the device, in a directory that nobody looks into yet because it has
+    /// still to get its name ([`Self::publish_dir`]): each appears unfinished and grows, and a failure
+    /// leaves a part. Fails with [`DiskError::AlreadyExists`] where something stands.
+    fn create_unpublished(
+        &self,
+        files: &[(PathBuf, Vec<u8>)],
+        access: Access,
+    ) -> Result<(), DiskError> {
+        let mut files = files.iter();
+        files.try_for_each(|(path, bytes)| self.create(path, bytes, access))
+    }
 
     /// Creates a file or atomically replaces the one that stands there.
     fn replace(&self, path: &Path, bytes: &[u8], access: Access) -> Result<(), DiskError>;
@@ -209,6 +229,36 @@ impl<C: Calls> Disk for C {
         }
         Temporary::write(self, path, bytes, access)?.name_once(path)?;
         sync_directory(self, parent(path))
+    }
+
+    fn create_unpublished(
+        &self,
+        files: &[(PathBuf, Vec<u8>)],
+        access: Access,
+    ) -> Result<(), DiskError> {
+        let write = |files: &[(PathBuf, Vec<u8>)]| {
+            files.iter().try_for_each(|(path, bytes)| {
+                let failed = |error| explain("write", path, &error);
+                let file = self.open_new(path, access).map_err(failed)?;
+                self.write(&file, path, bytes).map_err(failed)?;
+                self.fsync(&file, path).map_err(failed)
+            })
+        };
+        let each = files.len().div_ceil(WRITERS).max(FEW_FILES);
+        std::thread::scope(|scope| {
+            let mut parts = files.chunks(each);
+            let first = parts.next().unwrap_or_default();
+            let others: Vec<_> = parts.map(|part| scope.spawn(move || write(part))).collect();
+            let mut result = write(first);
+            for other in others {
+                let ended = other.join();
+                result = result.and(ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            }
+            result
+        })?;
+        let directories: BTreeSet<&Path> = files.iter().map(|(path, _)| parent(path)).collect();
+        let mut directories = directories.into_iter();
+        directories.try_for_each(|directory| sync_directory(self, directory))
     }
 
     fn replace(&self, path: &Path, bytes: &[u8], access: Access) -> Result<(), DiskError> {
@@ -447,6 +497,29 @@ mod tests {
                 .to_string()
                 .starts_with("cannot write /stick/a.json: ")
         );
+    }
+
+    #[test]
+    fn files_that_are_not_published_yet_are_all_written_or_one_of_them_is_told() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = |number: usize| {
+            let path = directory.path().join(format!("{number}.json"));
+            (path, number.to_string().into_bytes())
+        };
+        let files: Vec<_> = (0..FEW_FILES * WRITERS + 1).map(file).collect();
+        RealDisk
+            .create_unpublished(&files, Access::Private)
+            .unwrap();
+        for (path, bytes) in &files {
+            assert_eq!(&fs::read(path).unwrap(), bytes);
+        }
+        let (taken, _) = &files[FEW_FILES * 3];
+        let more = [file(files.len()), (taken.clone(), Vec::new())];
+        assert_eq!(
+            RealDisk.create_unpublished(&more, Access::Private),
+            Err(DiskError::AlreadyExists(taken.clone()))
+        );
+        assert_eq!(RealDisk.create_unpublished(&[], Access::Public), Ok(()));
     }
 
     /// As on FAT.

@@ -1,4 +1,4 @@
-"""The executable consensus specification checks deposits and builder registrations.
+"""The executable consensus specification, with py_ecc beside it, checks deposits and builder registrations.
 
     python tests/interop/deposits.py DIRECTORY...
 
@@ -6,6 +6,7 @@ A directory is an operator's: deposit_data-*.json, builder_registrations-*.json 
 deposited is read from the plan, by its documented fields (docs/formats.md), and nothing of conclave's code.
 """
 
+import functools
 import json
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 from eth_consensus_specs.electra import mainnet as spec
 from eth_consensus_specs.utils import bls
 from eth_consensus_specs.utils.ssz.ssz_typing import Bytes20, Bytes48, Container, Uint64
+from py_ecc.bls import G2ProofOfPossession
 
 bls.bls_active = True
 DOMAIN_APPLICATION_BUILDER = spec.DomainType("0x00000001")
@@ -31,8 +33,17 @@ def unhex(text):
     return bytes.fromhex(text.removeprefix("0x"))
 
 
+@functools.cache
+def verifies(pubkey, root, signature):
+    """Whether a signature is right: the specification's arkworks and py_ecc, which share no code, say the same."""
+    by_arkworks = bls.Verify(spec.BLSPubkey(pubkey), spec.Root(root), spec.BLSSignature(signature))
+    if by_arkworks != G2ProofOfPossession.Verify(pubkey, root, signature):
+        raise SystemExit(f"arkworks says {by_arkworks} of a signature, and py_ecc does not")
+    return by_arkworks
+
+
 def signed(item, domain, pubkey, signature):
-    return bls.Verify(spec.BLSPubkey(pubkey), spec.compute_signing_root(item, domain), spec.BLSSignature(signature))
+    return verifies(bytes(pubkey), bytes(spec.compute_signing_root(item, domain)), bytes(signature))
 
 
 def deposit_faults(entry, fork_version):

@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::sync::OnceLock;
 
 use age::secrecy::ExposeSecret as _;
 use serde_json::Value;
 
 use crate::harness::binary::{Desk, Ended};
-use crate::harness::disk::every_file;
+use crate::harness::disk::{copy_tree, every_file};
 
 const NAMES: [&str; 2] = ["alice", "bob"];
 
@@ -18,7 +19,34 @@ pub(crate) struct Pair {
 }
 
 impl Pair {
+    /// A copy of the two, who are made once.
     pub(crate) fn new() -> Self {
+        static ONCE: OnceLock<Pair> = OnceLock::new();
+        ONCE.get_or_init(Self::make).copied()
+    }
+
+    /// The two with a complete ceremony, which is held once.
+    pub(crate) fn complete() -> Self {
+        static ONCE: OnceLock<Pair> = OnceLock::new();
+        let made = ONCE.get_or_init(|| {
+            let pair = Self::new();
+            for name in ["alice", "bob", "alice", "bob", "alice"] {
+                pair.run(name, &[]);
+            }
+            pair
+        });
+        made.copied()
+    }
+
+    fn copied(&self) -> Self {
+        let desk = Desk::new();
+        copy_tree(&self.desk.path("."), &desk.path("."));
+        let code = self.code.clone();
+        Self { desk, code }
+    }
+
+    /// Two others.
+    pub(crate) fn make() -> Self {
         let desk = Desk::new();
         fs::create_dir(desk.path("stick")).unwrap();
         for name in NAMES {

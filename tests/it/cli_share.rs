@@ -9,15 +9,6 @@ use crate::cli_home::{Pair, private};
 use crate::harness::disk::every_file;
 use crate::harness::schema;
 
-/// Two operators whose ceremony is complete.
-fn complete() -> Pair {
-    let pair = Pair::new();
-    for name in ["alice", "bob", "alice", "bob", "alice"] {
-        pair.run(name, &[]);
-    }
-    pair
-}
-
 #[track_caller]
 fn list(pair: &Pair, home: &str) -> Vec<Value> {
     let report = pair.desk.ok(&["--home", home, "share", "list", "--json"]);
@@ -145,7 +136,7 @@ fn shares_under_another_ceremonys_name_are_noticed() {
 
 #[test]
 fn a_drill_is_proved_and_checked_by_anybody() {
-    let pair = complete();
+    let pair = Pair::complete();
     let desk = &pair.desk;
     for name in ["alice", "bob"] {
         let file = format!("{name}.proof.json");
@@ -259,7 +250,7 @@ fn a_drill_is_proved_and_checked_by_anybody() {
 
 #[test]
 fn shares_are_backed_up_checked_and_restored() {
-    let pair = complete();
+    let pair = Pair::complete();
     let desk = &pair.desk;
     let spare = age::x25519::Identity::generate();
     private(desk, "spare.key", spare.to_string().expose_secret());

@@ -14,7 +14,7 @@ const NAMES: [&str; 4] = ["alice", "bob", "carol", "dave"];
 const ADDRESS: &str = "0x71C7656EC7ab88b098defB751B7401B5f6d8976F";
 
 /// Four homes whose keygen is complete.
-fn cluster() -> Ceremony {
+pub(crate) fn cluster() -> Ceremony {
     static ONCE: OnceLock<Ceremony> = OnceLock::new();
     let made = ONCE.get_or_init(|| {
         let ceremony = Ceremony::prepare();
@@ -40,7 +40,8 @@ fn cluster() -> Ceremony {
     }
 }
 
-fn plan(ceremony: &Ceremony, args: &[&str]) -> String {
+/// Makes a signing plan and returns its code.
+pub(crate) fn plan(ceremony: &Ceremony, args: &[&str]) -> String {
     ceremony.desk.ok(args);
     let file = args[args.iter().position(|arg| *arg == "-o").unwrap() + 1];
     schema::assert_valid_json("plan", ceremony.desk.read(file));
@@ -58,7 +59,8 @@ fn not_right(desk: &Desk, args: &[&str], why: &str) {
     assert!(ended.stderr.contains("signed-invalid"), "{ended:?}");
 }
 
-const EXIT: &[&str] = &[
+/// A plan of one exit, `exit.plan.json`.
+pub(crate) const EXIT: &[&str] = &[
     "sign",
     "exit",
     "--cluster",

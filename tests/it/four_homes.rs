@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 use crate::harness::binary::{Desk, Ended};
 use crate::harness::disk::{copy_tree, every_file};
 use crate::harness::schema;
+use crate::harness::story::lighten;
 
 const NAMES: [&str; 4] = ["alice", "bob", "carol", "dave"];
 const PASSPHRASE: &str = "six words are easy to remember";
@@ -19,8 +20,7 @@ pub(crate) struct Ceremony {
 }
 
 impl Ceremony {
-    /// A copy of four homes with cards and a plan: they are made once, since each command of theirs
-    /// pays for its passphrase.
+    /// A copy of four homes with cards and a plan, made once and opened with little work.
     pub(crate) fn prepare() -> Self {
         static ONCE: OnceLock<Ceremony> = OnceLock::new();
         let made = ONCE.get_or_init(Self::make);
@@ -42,6 +42,8 @@ impl Ceremony {
         };
         for name in NAMES {
             ceremony.ok(name, &["identity", "new"]);
+            let key = format!("home-{name}/home-key.age");
+            lighten(&ceremony.desk.path(&key), PASSPHRASE);
             ceremony.ok(name, &["card", "--name", name]);
         }
         let mut plan = vec![

@@ -138,6 +138,9 @@ mod share_paper;
 mod side_by_side;
 #[cfg(test)]
 mod sign;
+#[cfg(all(unix, feature = "net", feature = "server"))]
+#[cfg(test)]
+mod sign_couriers;
 #[cfg(test)]
 mod sign_home;
 #[cfg(test)]

@@ -17,14 +17,14 @@ const NAMES: [&str; 4] = ["alice", "bob", "carol", "dave"];
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A relay of its own process, gone with the value.
-struct Relay {
+pub(crate) struct Relay {
     child: Child,
-    address: String,
+    pub(crate) address: String,
 }
 
 impl Relay {
     /// Starts one over the ceremony's folder `store`; port 0 is any.
-    fn start(ceremony: &Ceremony, port: u16) -> Self {
+    pub(crate) fn start(ceremony: &Ceremony, port: u16) -> Self {
         let listen = format!("127.0.0.1:{port}");
         let args = [
             "relay",
@@ -80,8 +80,12 @@ fn run_args<'a>(ceremony: &'a Ceremony, out: &'a str, via: &[&'a str]) -> Vec<&'
 /// Starts `run` with an operator's home.
 fn begin(ceremony: &Ceremony, name: &str, via: &[&str]) -> Child {
     let out = format!("files-{name}");
-    let mut command = ceremony.command(name, &run_args(ceremony, &out, via));
-    piped(&mut command).spawn().unwrap()
+    start(ceremony, name, &run_args(ceremony, &out, via))
+}
+
+/// Starts a command with an operator's home.
+pub(crate) fn start(ceremony: &Ceremony, name: &str, args: &[&str]) -> Child {
+    piped(&mut ceremony.command(name, args)).spawn().unwrap()
 }
 
 /// The same, with standard error in a file that can be read meanwhile.
@@ -96,7 +100,7 @@ fn piped(command: &mut Command) -> &mut Command {
     command.stdout(Stdio::piped()).stderr(Stdio::piped())
 }
 
-fn end(child: Child) -> Ended {
+pub(crate) fn end(child: Child) -> Ended {
     Ended::of(child.wait_with_output().unwrap())
 }
 

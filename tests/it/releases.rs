@@ -20,6 +20,7 @@ use crate::harness::binary::{Desk, card, draft, identity, plan_file};
 use crate::harness::disk::every_file;
 use crate::harness::homes::Group;
 use crate::harness::schema;
+use crate::harness::story::lighten;
 
 /// The same envelope with another tool, or none.
 fn with_tool(bytes: &[u8], tool: Option<&str>) -> Vec<u8> {
@@ -266,6 +267,8 @@ fn run_names_other_releases_by_what_the_envelopes_say() {
     };
     for name in ["alice", "bob"] {
         assert_eq!(by(name, &["identity", "new"]).code, 0);
+        let key = desk.path(&format!("home-{name}/home-key.age"));
+        lighten(&key, "six words are easy to remember");
         assert_eq!(by(name, &["card", "--name", name]).code, 0);
     }
     desk.ok(&[

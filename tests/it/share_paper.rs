@@ -9,10 +9,7 @@ use crate::harness::terminal::Terminal;
 
 /// Two operators whose ceremony is complete, and alice's page.
 fn printed() -> (Pair, String) {
-    let pair = Pair::new();
-    for name in ["alice", "bob", "alice", "bob", "alice"] {
-        pair.run(name, &[]);
-    }
+    let pair = Pair::complete();
     let written = pair.ok(
         "alice",
         &[
@@ -50,7 +47,7 @@ fn groups(page: &str) -> Vec<String> {
 }
 
 /// The picture on a page.
-fn picture(page: &str) -> Vec<u8> {
+pub(crate) fn picture(page: &str) -> Vec<u8> {
     let (_, rest) = page.split_once("data:image/png;base64,").unwrap();
     Base64::decode_vec(rest.split_once('"').unwrap().0).unwrap()
 }
@@ -99,15 +96,10 @@ fn a_page_says_one_share_in_two_ways_and_nothing_else_secret() {
     for line in lines {
         assert_eq!((&line["validator"], &line["index"]), (&0.into(), &1.into()));
     }
-    let own = [
-        "share",
-        "check-paper",
-        "page.png",
-        "--cluster",
-        "Pool",
-        "--json",
-    ];
-    let own = [&["--home", "alice"][..], &own].concat();
+    // As the page tells its reader.
+    let (_, own) = page.split_once("<code>conclave ").unwrap();
+    let own: Vec<&str> = own.split_once('<').unwrap().0.split(' ').collect();
+    let own = [&["--home", "alice"][..], &own, &["page.png", "--json"]].concat();
     assert_eq!(json(&pair.desk.ok(&own))["audited"], true);
 }
 
@@ -161,7 +153,7 @@ fn what_is_wrong_on_a_paper_is_named_and_no_character_of_it() {
     }
 
     // Another cluster, and files without a share.
-    let other = Pair::new();
+    let other = Pair::make();
     for name in ["alice", "bob", "alice", "bob", "alice"] {
         other.run(name, &[]);
     }

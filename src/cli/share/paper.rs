@@ -99,7 +99,7 @@ pub(in crate::cli) fn run(args: &Args, cx: &mut Context) -> Result<(), CommandEr
     cx.ui
         .warn("each page holds a share in clear: print it, check the print, and delete the file");
     cx.ui.next(format!(
-        "check what was printed: conclave share check-paper {}",
+        "check what was printed: conclave share check-paper --cluster {}",
         plan.cid().short()
     ));
     Ok(())
@@ -193,7 +193,7 @@ fn page(
                         (lines(line))
                         p {
                             "Lower or upper case, with or without spaces. To check it, now and once a year: "
-                            code { "conclave share check-paper " (paper.ceremony()) }
+                            code { "conclave share check-paper --cluster " (paper.ceremony()) }
                         }
                         dl.by-hand {
                             @for word in ["Bag number", "Date", "Witness"] { dt { (word) } dd {} }

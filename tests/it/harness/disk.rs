@@ -206,6 +206,8 @@ pub(crate) fn at_every_death(deaths: &[Death], attempt: impl Fn(Arc<FaultDisk>))
 /// Copies all of a directory.
 pub(crate) fn copy_tree(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
+    let permissions = std::fs::metadata(from).unwrap().permissions();
+    std::fs::set_permissions(to, permissions).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
         let target = to.join(entry.file_name());

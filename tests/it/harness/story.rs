@@ -31,7 +31,7 @@ use conclave::store::wrap::Unlock;
 use conclave::wire::envelope::{Envelope, Kind, Place};
 
 /// The stand-ins of a page for its plans, by the plan's name: ceremony id, time, plan code.
-const PLANS: [(&str, [&str; 3]); 2] = [
+const PLANS: [(&str, [&str; 3]); 3] = [
     (
         "Pool North",
         [
@@ -48,6 +48,14 @@ const PLANS: [(&str, [&str; 3]); 2] = [
             "merit lunar direct fit delay poverty between hover",
         ],
     ),
+    (
+        "Pool North exits",
+        [
+            "9c8b7a6d",
+            "1767398400",
+            "panda verify crop tide bonus lucky pencil hire",
+        ],
+    ),
 ];
 
 /// What a page shows of a run, each learned where it is shown first: outcome codes, a time of day, a
@@ -60,6 +68,8 @@ const LEARNED: [&str; 4] = [
 ];
 
 const STICK: &str = "/media/stick";
+/// The card of a camera that takes a picture of each page that is printed.
+const CAMERA: &str = "/media/camera";
 const PASSPHRASE: &str = "six words are easy to remember";
 
 /// A block of a page that matters to its story.
@@ -169,9 +179,14 @@ impl Story {
         self.folder.path().join("stick").display().to_string()
     }
 
+    fn camera(&self) -> PathBuf {
+        self.folder.path().join("camera")
+    }
+
     /// The text with what stands for the page's stand-ins.
     fn real(&self, text: &str) -> String {
         let text = text.replace(STICK, &self.stick());
+        let text = text.replace(CAMERA, &self.camera().display().to_string());
         let text = text.replace(
             " ceremonies/",
             concat!(" ", env!("CARGO_MANIFEST_DIR"), "/ceremonies/"),
@@ -212,7 +227,7 @@ impl Story {
         if code == 0
             && commands
                 .iter()
-                .any(|line| line.starts_with("conclave plan new"))
+                .any(|line| line.starts_with("conclave plan new") || makes_signing_plan(line))
         {
             self.learn_plan(&folder, &script);
         }
@@ -222,7 +237,28 @@ impl Story {
                 PASSPHRASE,
             );
         }
+        for command in commands {
+            if let Some((_, out)) = command
+                .split_once("share paper ")
+                .and_then(|(_, args)| args.split_once("--out "))
+            {
+                self.photograph(&folder.join(out.split(' ').next().unwrap()));
+            }
+        }
         (code, fs::read_to_string(log).unwrap())
+    }
+
+    /// Takes a picture of the code on each page.
+    fn photograph(&self, pages: &Path) {
+        fs::create_dir_all(self.camera()).unwrap();
+        for page in fs::read_dir(pages).unwrap() {
+            let page = page.unwrap();
+            let name = page.file_name().into_string().unwrap();
+            let validator = name.split('-').nth(3).unwrap();
+            let text = fs::read_to_string(page.path()).unwrap();
+            let picture = crate::share_paper::picture(&text);
+            fs::write(self.camera().join(format!("page-{validator}.png")), picture).unwrap();
+        }
     }
 
     /// The command with flags for what a person would type.
@@ -242,6 +278,7 @@ impl Story {
             "share backup",
             "share check-backup",
             "share restore ",
+            "share restore-paper",
             "share paper",
         ];
         let mut answered = line.clone();
@@ -365,6 +402,11 @@ pub(crate) fn second_deal(root: &Path, passphrase: &str, plan: &Plan) -> Vec<u8>
     let payload = json::to_value(&deal.unwrap()).unwrap();
     let second = Envelope::sign(&identity, *plan.cid(), Kind::Deal, Place::Deal, payload).unwrap();
     second.bytes().to_vec()
+}
+
+/// `sign verify` makes none.
+fn makes_signing_plan(line: &str) -> bool {
+    line.starts_with("conclave sign ") && line.contains(" -o ")
 }
 
 /// Wraps a home key anew with little work: every command opens a home, and pays for it.

@@ -242,6 +242,7 @@ impl Story {
             "share backup",
             "share check-backup",
             "share restore ",
+            "share import",
             "share paper",
         ];
         let mut answered = line.clone();

@@ -330,6 +330,9 @@ impl ShareBackup {
         form.read(bytes, &mut |name, contents| files.take(&name, contents))?;
         let missing = |name: &str| malformed(&format!("it holds no {name}"));
         let about = files.about.ok_or_else(|| missing(ABOUT))?;
+        if files.plan.is_none() && files.cluster.is_none() {
+            return Err(missing(PLAN));
+        }
         let blob = files.blob.ok_or_else(|| missing(SHARES))?;
         let (board, own) = (files.board, files.own);
         let count = board.len().saturating_add(own.len());
@@ -360,7 +363,7 @@ impl ShareBackup {
                 check::imported(&about, &cluster, &shares).map_err(|reason| malformed(&reason))?;
                 (Origin::Imported(Box::new(cluster)), shares)
             }
-            (None, None) => return Err(missing(PLAN)),
+            (_, None) => return Err(missing(PLAN)),
             (_, Some(_)) => {
                 return Err(malformed(
                     &"it holds an imported cluster, and files of a ceremony beside it",

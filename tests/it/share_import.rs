@@ -4,23 +4,33 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use conclave::ceremony::imported::{ImportedCluster, ImportedError, ImportedFacts};
+use conclave::ambient::OsRandomness;
+use conclave::ceremony::Unobserved;
+use conclave::ceremony::imported::{
+    ImportedCluster, ImportedError, ImportedFacts, ImportedOperator,
+};
+use conclave::ceremony::plan::{ClusterRef, Plan, SignDraft, SignMessage, SignObject};
 use conclave::ceremony::shares::OwnShares;
 use conclave::crypto::identity::IdentityKey;
 use conclave::crypto::point::G1;
 use conclave::crypto::polynomial::Polynomial;
 use conclave::crypto::scalar::Scalar;
 use conclave::crypto::xof::Xof;
+use conclave::ethereum::network::Network;
 use conclave::formats::obol_lock::{LockValidator, ObolLock};
+use conclave::hash::Digest;
 use conclave::json::Text;
 use conclave::secret::{Secret, Seed};
+use conclave::store::cluster::{ClusterError, check_outcome, own_shares};
 use conclave::store::disk::{Disk, RealDisk};
 use conclave::store::home::{Home, HomeError};
 use conclave::store::imported::{self, ImportError};
+use conclave::store::seat::SeatError;
 use conclave::store::share_backup::{InHome, ShareBackup, ShareBackupError};
 use conclave::store::upkeep::{Done, Note, Upkeep};
 use conclave::store::vault::Vault;
 use conclave::store::wrap::{Unlock, Wrap};
+use conclave::wire::card::VerifiedCard;
 use conclave::wire::roster::Index;
 
 use crate::harness::disk::{Death, at_every_death, every_file};
@@ -37,7 +47,7 @@ fn real() -> Arc<dyn Disk> {
 }
 
 /// The polynomials of a cluster's keys; other seeds are other keys.
-pub(crate) fn polynomials(seed: u8, m: usize) -> Vec<Polynomial> {
+fn polynomials(seed: u8, m: usize) -> Vec<Polynomial> {
     let mut stream = Xof::new(&[seed; 32]);
     (0..m).map(|_| Polynomial::draw(&mut stream, T)).collect()
 }
@@ -47,7 +57,7 @@ fn public(secret: &Scalar) -> [u8; 48] {
 }
 
 /// The lock of a cluster of four.
-pub(crate) fn lock(polynomials: &[Polynomial]) -> ObolLock {
+fn lock_of(polynomials: &[Polynomial]) -> ObolLock {
     let validators = polynomials.iter().map(|f| LockValidator {
         public_key: public(&f.evaluate(0)),
         public_shares: (1..=N).map(|x| public(&f.evaluate(x))).collect(),
@@ -62,7 +72,7 @@ pub(crate) fn lock(polynomials: &[Polynomial]) -> ObolLock {
 }
 
 fn cluster(seed: u8, m: usize) -> ImportedCluster {
-    ImportedCluster::of_lock(&lock(&polynomials(seed, m))).unwrap()
+    ImportedCluster::of_lock(&lock_of(&polynomials(seed, m))).unwrap()
 }
 
 /// What operator `x` has of a cluster.
@@ -216,7 +226,7 @@ fn shares_of_another_operator_cluster_or_epoch_are_refused_before_anything_is_wr
         again.collect::<Vec<_>>()
     };
     let again = dealt(9);
-    let reshared = ImportedCluster::of_lock(&lock(&again)).unwrap();
+    let reshared = ImportedCluster::of_lock(&lock_of(&again)).unwrap();
     assert_ne!(reshared.cid(), first.cid());
     let error = imported::put(&home, &reshared, &own(&reshared, &again, 2)).unwrap_err();
     assert!(
@@ -227,7 +237,7 @@ fn shares_of_another_operator_cluster_or_epoch_are_refused_before_anything_is_wr
     // One of the keys among others is enough.
     let mut mixed = polynomials(4, 2);
     mixed[1] = dealt(9).remove(1);
-    let mixture = ImportedCluster::of_lock(&lock(&mixed)).unwrap();
+    let mixture = ImportedCluster::of_lock(&lock_of(&mixed)).unwrap();
     let error = imported::put(&home, &mixture, &own(&mixture, &mixed, 2)).unwrap_err();
     assert!(matches!(error, ImportError::OtherEpoch { .. }), "{error}");
     // The same keys under another name: nothing is gained, and it is said where they are.
@@ -352,7 +362,7 @@ fn a_backup_holds_the_description_and_comes_back_into_a_home_of_the_same_identit
             Polynomial::from_coefficients(vec![f.evaluate(0), stream.scalar(), stream.scalar()])
         })
         .collect();
-    let reshared = ImportedCluster::of_lock(&lock(&dealt)).unwrap();
+    let reshared = ImportedCluster::of_lock(&lock_of(&dealt)).unwrap();
     let later = Fresh::new(&place.path().join("later"), 1);
     let home = later.open(real()).unwrap();
     imported::put(&home, &reshared, &own(&reshared, &dealt, 2)).unwrap();
@@ -472,4 +482,144 @@ fn an_archive_whose_parts_do_not_fit_together_is_refused() {
         ("shares.bin", blob(&own(&named, &secrets, 2))),
     ];
     refused(&claimed, &theirs, "operator that it names");
+}
+
+/// An exit by the second key of an imported cluster of two operators.
+fn exit_draft(group: &Group, cluster: &ImportedCluster) -> SignDraft {
+    let roster = group.plan.roster().iter();
+    SignDraft {
+        name: Text::try_from("Leaving".to_owned()).unwrap(),
+        created: MADE,
+        network: cluster.network().clone(),
+        threshold: cluster.sharing().threshold() as u64,
+        roster: roster
+            .map(|operator| (operator.index, operator.card.clone()))
+            .collect(),
+        cluster: ClusterRef {
+            cid: *cluster.cid(),
+            outcome: *cluster.cid(),
+        },
+        keys: vec![(1, cluster.sharing().polynomials().nth(1).unwrap().to_vec())],
+        messages: vec![SignMessage {
+            key: 0,
+            object: SignObject::Exit {
+                epoch: 350_000,
+                validator_index: 7,
+            },
+        }],
+        random: [9; 32],
+    }
+}
+
+/// What a home finds when it holds a plan against the cluster that it took in.
+fn judged(home: &Home, draft: SignDraft) -> Result<(), SeatError> {
+    let plan = Plan::draft_sign(draft).unwrap();
+    let sign = plan.sign().unwrap();
+    own_shares(home, sign)?;
+    check_outcome(home, sign, &mut OsRandomness, &Unobserved)
+}
+
+#[test]
+fn a_signing_plan_is_held_against_the_imported_cluster() {
+    let place = tempfile::tempdir().unwrap();
+    let group = Group::new(place.path(), 2, 1);
+    let mut stream = Xof::new(&[31; 32]);
+    let secrets: Vec<Polynomial> = (0..2).map(|_| Polynomial::draw(&mut stream, 2)).collect();
+    let validators = secrets.iter().map(|f| LockValidator {
+        public_key: public(&f.evaluate(0)),
+        public_shares: (1..=2).map(|x| public(&f.evaluate(x))).collect(),
+    });
+    let lock = ObolLock {
+        name: "Pool West".to_owned(),
+        fork_version: [0x10, 0, 9, 0x10],
+        operators: 2,
+        threshold: 2,
+        validators: validators.collect(),
+    };
+    let cluster = ImportedCluster::of_lock(&lock).unwrap();
+    let home = group.members[0].open(real()).unwrap();
+    let unknown = judged(&home, exit_draft(&group, &cluster)).unwrap_err();
+    assert!(
+        matches!(unknown, SeatError::Cluster(ClusterError::Unknown(cid)) if cid == *cluster.cid()),
+        "{unknown}"
+    );
+    imported::put(&home, &cluster, &own(&cluster, &secrets, 1)).unwrap();
+    judged(&home, exit_draft(&group, &cluster)).unwrap();
+    type Change = fn(&mut SignDraft);
+    let changes: [(&str, Change); 7] = [
+        ("network", |draft| {
+            draft.network = Network::known("mainnet").unwrap().spec();
+        }),
+        ("roster", |draft| draft.roster[1].0 = Index::new(9).unwrap()),
+        ("index of this home's operator", |draft| {
+            let (first, second) = (draft.roster[0].0, draft.roster[1].0);
+            (draft.roster[0].0, draft.roster[1].0) = (second, first);
+        }),
+        ("keys", |draft| draft.keys[0].1.swap(0, 1)),
+        ("keys", |draft| draft.keys[0].0 = 0),
+        ("outcome", |draft| {
+            draft.cluster.outcome = Digest::from_bytes([1; 32]);
+        }),
+        ("threshold", |draft| {
+            draft.roster.push({
+                let seed = Secret::new([77; 32]);
+                let identity = IdentityKey::from_seed(&seed);
+                let name = Text::try_from("zoe".to_owned()).unwrap();
+                (
+                    Index::new(3).unwrap(),
+                    VerifiedCard::make(&identity, name, &seed).unwrap(),
+                )
+            });
+            draft.threshold = 3;
+            let again = draft.keys[0].1[1];
+            draft.keys[0].1.push(again);
+        }),
+    ];
+    for (expected, change) in changes {
+        let mut changed = exit_draft(&group, &cluster);
+        change(&mut changed);
+        let error = judged(&home, changed).unwrap_err();
+        let SeatError::Cluster(ClusterError::Differs { what, cid }) = error else {
+            panic!("{expected}: {error}");
+        };
+        assert_eq!(cid, *cluster.cid());
+        // A third operator is none of the cluster: that is found before the threshold is looked at.
+        assert!(
+            what == expected || (expected, what) == ("threshold", "roster"),
+            "{expected}: {what}"
+        );
+    }
+    // Shares that were moved to another cluster's place open there, and are noticed.
+    let second = polynomials(5, 1);
+    let other = ImportedCluster::of_lock(&lock_of(&second)).unwrap();
+    imported::put(&home, &other, &own(&other, &second, 1)).unwrap();
+    let file = |cid: &Digest| Vault::shares_path(home.root(), cid);
+    std::fs::copy(file(other.cid()), file(cluster.cid())).unwrap();
+    let moved = judged(&home, exit_draft(&group, &cluster)).unwrap_err();
+    assert!(matches!(moved, SeatError::OtherShares(_)), "{moved}");
+    // Where the cluster names identities, a plan with other ones is not its plan.
+    let named = ImportedCluster::new(&ImportedFacts {
+        name: cluster.name().clone(),
+        network: cluster.network().clone(),
+        operators: (1..=2u8)
+            .zip(group.members.iter().rev())
+            .map(|(index, member)| ImportedOperator {
+                identity: Some(*member.card.identity()),
+                index: Index::new(u64::from(index)).unwrap(),
+                name: None,
+            })
+            .collect(),
+        sharing: cluster.sharing().clone(),
+    })
+    .unwrap();
+    let home = group.members[1].open(real()).unwrap();
+    imported::put(&home, &named, &own(&named, &secrets, 1)).unwrap();
+    let error = judged(&home, exit_draft(&group, &named)).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            SeatError::Cluster(ClusterError::Differs { what: "roster", .. })
+        ),
+        "{error}"
+    );
 }

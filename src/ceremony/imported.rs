@@ -59,7 +59,7 @@ pub enum ImportedError {
         epoch: u64,
     },
     /// A count or order that no cluster has.
-    #[error("the cluster is none: {0}")]
+    #[error("this is no cluster whose shares can be taken in: {0}")]
     Facts(&'static str),
     /// A chain that this tool does not know.
     #[error("the cluster's network has the fork version {0}, which is none that this tool knows")]
@@ -77,7 +77,7 @@ pub enum ImportedError {
         threshold: usize,
     },
     /// A group key, coefficient or public share is no point.
-    #[error("{what} of validator {validator}: {source}")]
+    #[error("{what} of validator {validator} {source}")]
     Point {
         /// Which of the validator's points.
         what: &'static str,

@@ -98,6 +98,8 @@ tags! {
     EVIDENCE = "conclave/1/evidence";
     /// Weights of the check that stored shares are still the secrets of their public shares.
     STORED_SHARES = "conclave/1/stored-shares";
+    /// Hash of the description of a cluster that was made elsewhere: what stands for a ceremony id.
+    IMPORTED_CLUSTER = "conclave/1/imported-cluster";
     /// Binding of a share on paper to what stands beside it and to its public share.
     PAPER_BINDING = "conclave/1/paper/binding";
     /// Challenge seed of a proof of all shares; its nonce hashes the same statement under it.

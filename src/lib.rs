@@ -14,6 +14,7 @@
 //! floor 5  audit        outcome, recomputed  store       the only disk access
 //!          relay        a shelf for blobs that nobody trusts
 //! floor 4  ceremony     plan, session, flows, outcome: bytes in, verdicts and next steps out
+//! floor 3  formats      files of other tools for distributed validators
 //! floor 2  ethereum     signing objects      wire        signed messages    protocol  dealing, pure
 //! floor 1  crypto       the only blst, the only unsafe
 //! floor 0  secret  json  hash  ambient  memory
@@ -30,6 +31,8 @@ pub mod crypto;
 pub mod ethereum;
 pub mod protocol;
 pub mod wire;
+
+pub mod formats;
 
 pub mod ceremony;
 

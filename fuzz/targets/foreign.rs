@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use conclave::ceremony::imported::ImportedCluster;
 use conclave::cli::Expected;
 use conclave::cli::validators_csv::{self, Defaults};
 use conclave::crypto::identity::IdentityPublic;
@@ -12,13 +13,14 @@ use conclave::ethereum::hd::KeyPath;
 use conclave::ethereum::keystore::{Crypto, ForeignKeystore, Keystore, KeystoreError};
 use conclave::ethereum::network::{Network, NetworkSpec};
 use conclave::ethereum::withdrawal::CredentialsKind;
+use conclave::formats::obol_lock::ObolLock;
 use conclave::json::{self, Text};
 use conclave::secret::Passphrase;
 use conclave::store::folder::{MAX_NAME_CHARS, safe_name};
 use conclave::wire::code::Code;
 use conclave::wire::tool::Tool;
 
-use super::{listed, said};
+use super::{listed, said, taken};
 
 fn lossy(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
@@ -45,6 +47,32 @@ pub(crate) fn address(bytes: &[u8]) {
             error.causes().iter().for_each(|cause| drop(said(cause)));
         }
     }
+}
+
+/// A cluster lock of Obol's tools: what is taken lies on polynomials of the threshold that it says, and
+/// has one description.
+pub(crate) fn obol_lock(bytes: &[u8]) {
+    let lock = match ObolLock::parse(bytes) {
+        Ok(lock) => lock,
+        Err(error) => return drop(said(error)),
+    };
+    assert!((2..=lock.operators).contains(&lock.threshold));
+    assert!(!lock.validators.is_empty());
+    let cluster = match ImportedCluster::of_lock(&lock) {
+        Ok(cluster) => cluster,
+        Err(error) => return drop(said(error)),
+    };
+    let sharing = cluster.sharing();
+    assert_eq!(sharing.threshold(), lock.threshold);
+    let found = sharing.group_keys().zip(sharing.shares());
+    for (validator, (key, shares)) in lock.validators.iter().zip(found) {
+        assert_eq!(key.to_bytes(), validator.public_key);
+        let shares: Vec<[u8; 48]> = shares.iter().map(|share| share.to_bytes()).collect();
+        assert_eq!(shares, validator.public_shares);
+    }
+    let again = ImportedCluster::parse(cluster.bytes()).unwrap();
+    assert_eq!(again.cid(), cluster.cid());
+    taken("imported-cluster", cluster.bytes());
 }
 
 /// The words that people read to each other.

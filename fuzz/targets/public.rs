@@ -7,6 +7,7 @@ use conclave::artifacts::cluster::Cluster;
 use conclave::audit::{Conclusion, audit, audit_evidence, bears_out};
 use conclave::ceremony::Unobserved;
 use conclave::ceremony::evidence::Evidence;
+use conclave::ceremony::imported::{Found, ImportedCluster, ImportedFacts};
 use conclave::ceremony::plan::{KeygenPlan, Plan, PlanWork, RehearsalSize, SignPlan};
 use conclave::ceremony::share_proof::{ShareProof, Subject};
 use conclave::cli::page::Page;
@@ -64,6 +65,35 @@ pub(crate) fn card(bytes: &[u8]) {
         }
         Err(error) => drop(said(error)),
     }
+}
+
+/// The description of a cluster that was made elsewhere: what is taken has one form and one name.
+pub(crate) fn imported(bytes: &[u8]) {
+    let cluster = match ImportedCluster::parse(bytes) {
+        Ok(cluster) => cluster,
+        Err(error) => return drop(said(error)),
+    };
+    assert_eq!(cluster.bytes(), bytes);
+    let sharing = cluster.sharing();
+    let again = ImportedCluster::new(&ImportedFacts {
+        name: cluster.name().clone(),
+        network: cluster.network().clone(),
+        operators: cluster.operators().to_vec(),
+        sharing: sharing.clone(),
+    })
+    .unwrap();
+    assert_eq!((again.bytes(), again.cid()), (bytes, cluster.cid()));
+    // Every key says whose it is.
+    for (validator, (key, shares)) in sharing.group_keys().zip(sharing.shares()).enumerate() {
+        let found = cluster.places().find(&key.to_bytes());
+        assert_eq!(found, Some(Found::Whole { validator }));
+        for (share, index) in shares.iter().zip(sharing.indices()) {
+            let index = *index;
+            let found = cluster.places().find(&share.to_bytes());
+            assert_eq!(found, Some(Found::Share { validator, index }));
+        }
+    }
+    taken("imported-cluster", bytes);
 }
 
 /// The proofs that inputs are changes of: with a challenge, and without.

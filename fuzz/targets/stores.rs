@@ -246,7 +246,7 @@ fn restore_shares(bytes: &[u8]) {
     assert!(written.ct_eq(&again.to_tar().unwrap()));
     assert_eq!(again.about(), backup.about());
     // A confirm fixes the public shares, and they the shares: nobody can make others up.
-    if backup.is_confirmed() && backup.plan().cid() == stage().plan.cid() {
+    if backup.is_confirmed() && backup.about().cid == *stage().plan.cid() {
         assert_eq!(backup.shares().sharing, *stage().ended.sharing());
     }
 }

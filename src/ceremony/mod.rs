@@ -5,6 +5,7 @@
 
 pub mod evidence;
 pub mod flow;
+pub mod imported;
 pub mod outcome;
 pub mod paper;
 pub mod plan;

@@ -44,6 +44,7 @@ const GROUPS: &[(&str, &[&str])] = &[
             "share backup",
             "share check-backup",
             "share restore",
+            "share import",
             "share paper",
             "share check-paper",
             "share restore-paper",

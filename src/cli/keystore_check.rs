@@ -78,7 +78,7 @@ struct Refusal {
 
 /// The most keystores of one call, and how deep folders are searched.
 const MAX_FILES: usize = 100_000;
-const MAX_DEPTH: usize = 4;
+pub(super) const MAX_DEPTH: usize = 4;
 
 /// A keystore that was read and is yet to be opened.
 struct Job {
@@ -159,7 +159,7 @@ pub(super) fn run(args: &CheckArgs, cx: &mut Context) -> Result<(), CommandError
 }
 
 /// Adds the keystores of a folder and of those in it, by name.
-fn search(
+pub(super) fn search(
     folder: &Path,
     depth: usize,
     files: &mut Vec<PathBuf>,
@@ -251,7 +251,10 @@ fn examine(
 }
 
 /// The passphrase that lies where other tools keep it.
-fn found_passphrase(file: &Path, cx: &mut Context) -> Result<Option<Passphrase>, CommandError> {
+pub(super) fn found_passphrase(
+    file: &Path,
+    cx: &mut Context,
+) -> Result<Option<Passphrase>, CommandError> {
     let beside = file.with_extension("txt");
     let folder = file.parent();
     let outer = folder.and_then(Path::parent);

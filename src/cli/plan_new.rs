@@ -18,6 +18,8 @@ mod ask;
 mod facts;
 mod flags;
 
+pub(super) use facts::card;
+
 pub(super) use flags::KeygenArgs;
 
 /// `plan new` with or without a kind.

@@ -1,5 +1,7 @@
 //! `share`: looking after the shares in the vault.
 
+use std::path::Path;
+
 use clap::Subcommand;
 
 use super::Context;
@@ -16,13 +18,19 @@ mod backup;
 mod check_backup;
 mod check_paper;
 mod check_proof;
+mod holding;
+mod import;
 mod list;
 mod paper;
 mod paper_lines;
 mod prove;
+mod public;
 mod restore;
 mod restore_paper;
 mod show;
+
+pub(super) use holding::imports;
+pub(super) use public::imported_file;
 
 #[derive(Debug, Subcommand)]
 #[command(disable_help_subcommand = true)]
@@ -34,6 +42,7 @@ pub(super) enum ShareCommand {
     Backup(backup::Args),
     CheckBackup(check_backup::Args),
     Restore(restore::Args),
+    Import(import::Args),
     Paper(paper::Args),
     CheckPaper(check_paper::Args),
     RestorePaper(restore_paper::Args),
@@ -55,6 +64,7 @@ pub(super) fn run(command: &ShareCommand, cx: &mut Context) -> Result<(), Comman
         ShareCommand::Backup(args) => backup::run(args, cx),
         ShareCommand::CheckBackup(args) => check_backup::run(args, cx),
         ShareCommand::Restore(args) => restore::run(args, cx),
+        ShareCommand::Import(args) => import::run(args, cx),
         ShareCommand::Paper(args) => paper::run(args, cx),
         ShareCommand::CheckPaper(args) => check_paper::run(args, cx),
         ShareCommand::RestorePaper(args) => restore_paper::run(args, cx),
@@ -73,9 +83,11 @@ enum State {
     Unconfirmed,
     /// Stored, and this operator abandoned the ceremony or complained.
     Abandoned,
+    /// The cluster was made elsewhere, and the shares were taken in.
+    Imported,
     /// The markers say that there are shares, and the vault has none.
     Missing,
-    /// The ceremony's plan cannot be read.
+    /// The ceremony's plan, or the imported cluster's description, cannot be read.
     Unreadable,
 }
 
@@ -101,8 +113,9 @@ impl State {
             Self::Pending => "pending: you confirmed, and it is not complete here",
             Self::Unconfirmed => "not confirmed: no key rests on them",
             Self::Abandoned => "abandoned: no key rests on them",
+            Self::Imported => "imported: made elsewhere",
             Self::Missing => "MISSING: the vault does not hold them any more",
-            Self::Unreadable => "its plan cannot be read",
+            Self::Unreadable => "its plan or description cannot be read",
         }
     }
 }
@@ -136,16 +149,14 @@ impl Time {
 }
 
 impl Care {
-    /// Reads the notes of a ceremony; what cannot be read of them is told.
-    fn of(glance: &Glance, cx: &mut Context) -> Result<Self, CommandError> {
-        let Some(directory) = glance.board.path().parent() else {
-            return Ok(Self::default());
-        };
+    /// Reads the notes in the directory of a ceremony or imported cluster; what cannot be read of them
+    /// is told.
+    fn of(cid: &Digest, directory: &Path, cx: &mut Context) -> Result<Self, CommandError> {
         let upkeep = Upkeep::at(&*cx.disk, directory)?;
         for name in upkeep.unreadable() {
             cx.ui.warn(format!(
                 "{}: {name} is no note of its upkeep and counts for nothing",
-                glance.cid.short()
+                cid.short()
             ));
         }
         Ok(Self {
@@ -172,7 +183,7 @@ impl Care {
 }
 
 /// Says whether the vault of the home holds the file of a ceremony's shares, without opening it.
-fn is_stored(cx: &Context, root: &std::path::Path, cid: &Digest) -> Result<bool, CommandError> {
+fn is_stored(cx: &Context, root: &Path, cid: &Digest) -> Result<bool, CommandError> {
     let file = Vault::shares_path(root, cid);
     Ok(cx.disk.kind(&file)?.is_some())
 }

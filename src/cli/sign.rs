@@ -12,21 +12,25 @@ use super::Context;
 use super::audit::{Audited, examine, verdict};
 use super::error::{CommandError, ErrorCode};
 use super::known::KnownRow;
+use super::plan_new::card;
 use super::progress::Progress;
-use super::status::find;
+use super::share::{imported_file, imports};
+use super::status::{ambiguous, find};
 use super::values;
 use crate::ambient::Randomness as _;
 use crate::audit;
-use crate::ceremony::outcome::KeygenOutcome;
-use crate::ceremony::plan::{
-    ClusterRef, KeygenPlan, MAX_PLAN_BYTES, Plan, PlanError, SignDraft, SignMessage,
-};
+use crate::ceremony::imported::ImportedCluster;
+use crate::ceremony::plan::{ClusterRef, MAX_PLAN_BYTES, Plan, PlanError, SignDraft, SignMessage};
 use crate::ceremony::{Messages, MessagesError};
 use crate::crypto::point::G1;
+use crate::crypto::sharing::Sharing;
+use crate::ethereum::network::NetworkSpec;
 use crate::json::{self, Text};
 use crate::store::disk;
 use crate::store::folder::BoardFolder;
 use crate::store::known::How;
+use crate::wire::card::VerifiedCard;
+use crate::wire::roster::Index;
 use objects::{BlsChangeArgs, DepositArgs, ExitArgs, Listed, RegistrationArgs};
 
 #[derive(Debug, Subcommand)]
@@ -42,10 +46,14 @@ pub(super) enum SignCommand {
 /// What every signing plan needs.
 #[derive(Debug, Clone, Args)]
 struct PlanArgs {
-    /// The cluster: its ceremony in this home (the start of its id, its name, or its plan's file), or
-    /// its record's directory
+    /// The cluster: its ceremony in this home (the start of its id, its name, or its plan's file), its
+    /// record's directory, or an imported cluster of this home or its file
     #[arg(long, value_name = "CEREMONY|RECORD")]
     cluster: String,
+    /// Of an imported cluster, which has no cards: the card of each operator; INDEX=FILE sets its
+    /// index, else it is the position from 1
+    #[arg(long = "card", value_name = "[INDEX=]FILE")]
+    cards: Vec<String>,
     /// What is signed, as a list: one row a message
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
@@ -73,18 +81,17 @@ pub(super) fn run(command: &SignCommand, cx: &mut Context) -> Result<(), Command
 
 /// The cluster that is to sign.
 struct Cluster {
-    plan: Plan,
-    outcome: KeygenOutcome,
+    name: Text,
+    network: NetworkSpec,
+    roster: Vec<(Index, VerifiedCard)>,
+    reference: ClusterRef,
+    sharing: Sharing,
 }
 
 impl Cluster {
-    fn plan(&self) -> Result<KeygenPlan<'_>, CommandError> {
-        self.plan.keygen().ok_or_else(not_a_cluster)
-    }
-
     /// Every validator's position, by its position and by its key as people write it.
     fn positions(&self) -> BTreeMap<String, usize> {
-        let keys = self.outcome.sharing().group_keys().enumerate();
+        let keys = self.sharing.group_keys().enumerate();
         keys.flat_map(|(position, key)| {
             [
                 (position.to_string(), position),
@@ -101,9 +108,8 @@ fn make(
     what: &str,
     cx: &mut Context,
 ) -> Result<(), CommandError> {
-    let cluster = cluster(&args.cluster, cx)?;
-    let keygen = cluster.plan()?;
-    if keygen.is_rehearsal() {
+    let cluster = cluster(args, cx)?;
+    if cluster.network.is_rehearsal() {
         return Err(CommandError::of(
             ErrorCode::REHEARSAL_PLAN,
             "this is a rehearsal's cluster: its operators are nobody; nothing was written",
@@ -112,7 +118,7 @@ fn make(
     }
     let name = match &args.name {
         Some(name) => name.clone(),
-        None => values::text(&format!("{} {what}", keygen.name()))
+        None => values::text(&format!("{} {what}", cluster.name))
             .or_else(|_| values::text(what))
             .map_err(CommandError::usage)?,
     };
@@ -122,7 +128,7 @@ fn make(
         .unwrap_or_else(|| format!("{}.plan.json", name.file_stem()).into());
     cx.refuse_taken(&path)?;
     let created = args.created.unwrap_or_else(|| cx.clock.unix_seconds());
-    let found = objects.objects(args.csv.as_deref(), &keygen, created, cx)?;
+    let found = objects.objects(args.csv.as_deref(), &cluster.network, created, cx)?;
     let plan = draft(&cluster, name, created, found, cx)?;
     for warning in plan.warnings() {
         cx.ui.warn(warning);
@@ -159,7 +165,7 @@ fn draft(
     cx: &mut Context,
 ) -> Result<Plan, CommandError> {
     let positions = cluster.positions();
-    let validators = cluster.outcome.sharing().validators();
+    let validators = cluster.sharing.validators();
     let mut problems = Vec::new();
     let mut signing: BTreeMap<usize, usize> = BTreeMap::new();
     let mut placed = Vec::with_capacity(found.len());
@@ -185,24 +191,16 @@ fn draft(
     for (number, key) in signing.values_mut().enumerate() {
         *key = number;
     }
-    let polynomials: Vec<&[G1]> = cluster.outcome.sharing().polynomials().collect();
-    let keygen = cluster.plan()?;
+    let polynomials: Vec<&[G1]> = cluster.sharing.polynomials().collect();
     let mut random = [0u8; 32];
     cx.rng.fill(&mut random)?;
     let draft = SignDraft {
         name,
         created,
-        network: keygen.network().clone(),
-        threshold: keygen.threshold() as u64,
-        roster: keygen
-            .roster()
-            .iter()
-            .map(|operator| (operator.index, operator.card.clone()))
-            .collect(),
-        cluster: ClusterRef {
-            cid: *keygen.cid(),
-            outcome: cluster.outcome.hash()?,
-        },
+        network: cluster.network.clone(),
+        threshold: cluster.sharing.threshold() as u64,
+        roster: cluster.roster.clone(),
+        cluster: cluster.reference,
         keys: signing
             .keys()
             .filter_map(|position| Some((*position, polynomials.get(*position)?.to_vec())))
@@ -236,10 +234,23 @@ fn not_a_cluster() -> CommandError {
     .hint("name the ceremony that made the validators' keys, or its record")
 }
 
-/// Finds the cluster and audits its ceremony: a record, or what lies in this home.
-fn cluster(name: &str, cx: &mut Context) -> Result<Cluster, CommandError> {
+/// Finds the cluster and audits its ceremony: a record, or what lies in this home. One that was made
+/// elsewhere is taken from its file, or as this home took it in.
+fn cluster(args: &PlanArgs, cx: &mut Context) -> Result<Cluster, CommandError> {
+    let name = args.cluster.as_str();
     let path = Path::new(name);
-    let found = if cx.disk.kind(path)? == Some(disk::Kind::Directory) {
+    let kind = cx.disk.kind(path)?;
+    if kind != Some(disk::Kind::Directory)
+        && let Some(imported) = elsewhere(name, kind.is_some(), cx)?
+    {
+        return with_cards(args, &imported, cx);
+    }
+    if !args.cards.is_empty() {
+        return Err(CommandError::usage(
+            "--card is for imported clusters; this one's cards stand in its plan",
+        ));
+    }
+    let found = if kind == Some(disk::Kind::Directory) {
         examine(cx, path)?
     } else {
         let root = cx.home_root()?;
@@ -253,10 +264,109 @@ fn cluster(name: &str, cx: &mut Context) -> Result<Cluster, CommandError> {
     })?;
     let outcome = found.report.examination.outcome;
     let outcome = outcome.as_ref().and_then(|outcome| outcome.keygen());
-    let outcome = outcome.cloned().ok_or_else(not_a_cluster)?;
+    let outcome = outcome.ok_or_else(not_a_cluster)?;
+    let plan = &found.plan;
+    let operators = plan.roster().iter();
     Ok(Cluster {
-        plan: found.plan,
-        outcome,
+        name: plan.name().clone(),
+        network: plan.network().clone(),
+        roster: operators
+            .map(|operator| (operator.index, operator.card.clone()))
+            .collect(),
+        reference: ClusterRef {
+            cid: *plan.cid(),
+            outcome: outcome.hash()?,
+        },
+        sharing: outcome.sharing().clone(),
+    })
+}
+
+/// The imported cluster that a name means: its file, or one of this home that no ceremony is called
+/// like.
+fn elsewhere(
+    name: &str,
+    is_file: bool,
+    cx: &mut Context,
+) -> Result<Option<ImportedCluster>, CommandError> {
+    let path = Path::new(name);
+    if is_file {
+        // A plan's file names its ceremony.
+        if cx.read_plan(path).is_ok() {
+            return Ok(None);
+        }
+        return imported_file(cx, path);
+    }
+    let Ok(root) = cx.home_root() else {
+        return Ok(None);
+    };
+    let mut found = imports(cx, &root, name)?;
+    let Some((_, cluster)) = found.pop() else {
+        return Ok(None);
+    };
+    if !found.is_empty() || find(cx, &root, name).is_ok() {
+        return Err(ambiguous(name));
+    }
+    Ok(Some(cluster))
+}
+
+/// An imported cluster with the operators of the cards.
+fn with_cards(
+    args: &PlanArgs,
+    imported: &ImportedCluster,
+    cx: &mut Context,
+) -> Result<Cluster, CommandError> {
+    let indices = imported.sharing().indices();
+    if args.cards.is_empty() {
+        return Err(CommandError::usage(
+            "an imported cluster has no cards, and a signing ceremony needs one of each operator",
+        )
+        .hint(format!(
+            "name the cards of all {} operators, in the order of their indices: --card FILE",
+            indices.len()
+        )));
+    }
+    let mut problems = Vec::new();
+    let mut roster = Vec::new();
+    for (position, given) in (1u64..).zip(&args.cards) {
+        match card(given, position, cx) {
+            Ok(read) => roster.push(read),
+            Err(found) => problems.extend(found.into_iter().map(|why| format!("--card: {why}"))),
+        }
+    }
+    roster.sort_by_key(|(index, _)| *index);
+    let given: Vec<u64> = roster.iter().map(|(index, _)| index.get()).collect();
+    if problems.is_empty() && given != indices {
+        let list = |indices: &[u64]| {
+            let words: Vec<String> = indices.iter().map(u64::to_string).collect();
+            words.join(", ")
+        };
+        problems.push(format!(
+            "the cards are those of the operators {}, and the cluster has {}",
+            list(&given),
+            list(indices)
+        ));
+    }
+    for (index, card) in &roster {
+        if problems.is_empty() && !imported.admits(*index, card.identity()) {
+            problems.push(format!(
+                "the card of {} is not that of the cluster's operator {index}",
+                card.name()
+            ));
+        }
+    }
+    if !problems.is_empty() {
+        return Err(invalid(PlanError { problems }));
+    }
+    cx.ui.note("which card is which operator's is taken on your word; each operator's conclave compares its own with its shares");
+    Ok(Cluster {
+        name: imported.name().clone(),
+        network: imported.network().clone(),
+        roster,
+        reference: ClusterRef {
+            cid: *imported.cid(),
+            outcome: *imported.cid(),
+        },
+        sharing: imported.sharing().clone(),
     })
 }
 

@@ -371,7 +371,7 @@ fn unknown(name: &str) -> CommandError {
     .hint("`conclave status` lists those it does")
 }
 
-fn ambiguous(name: &str) -> CommandError {
+pub(super) fn ambiguous(name: &str) -> CommandError {
     CommandError::of(
         ErrorCode::CEREMONY_AMBIGUOUS,
         format!("{name} names several ceremonies"),

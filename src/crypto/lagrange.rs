@@ -1,4 +1,4 @@
-//! Lagrange coefficients at zero with small integers.
+//! Lagrange coefficients at zero with small integers, and the basis that gives polynomials back.
 //!
 //! For small indices the coefficients are fractions with tiny numerators over a tiny common
 //! denominator D, so `sum L_i * P_i = D^-1 * sum (D * L_i) * P_i` is a few doublings instead of
@@ -51,6 +51,45 @@ impl Coefficients {
                 .map(Self::Field),
         }
     }
+}
+
+/// The basis polynomials of a set of indices, for recovering a polynomial from its values: the
+/// coefficient of `x^k` is the sum of `basis[k][i] * f(indices[i])`. Nothing for zero or repeated
+/// indices or none at all.
+pub fn basis(indices: &[u64]) -> Option<Vec<Vec<Scalar>>> {
+    if indices.is_empty() || indices.contains(&0) {
+        return None;
+    }
+    // The product of all (x - x_i), constant term first.
+    let mut product = vec![Scalar::from_u64(1)];
+    for index in indices {
+        let x = Scalar::from_u64(*index);
+        let mut next = vec![Scalar::zero()];
+        next.extend(product.iter().map(Scalar::duplicate));
+        for (coefficient, lower) in next.iter_mut().zip(&product) {
+            *coefficient = coefficient.sub(&lower.mul(&x));
+        }
+        product = next;
+    }
+    let mut basis: Vec<Vec<Scalar>> = indices.iter().map(|_| Vec::new()).collect();
+    for index in indices {
+        let x = Scalar::from_u64(*index);
+        // Divided by (x - x_i), from the leading coefficient down; what remains is zero.
+        let mut quotient = Vec::with_capacity(indices.len());
+        let mut carried = Scalar::zero();
+        for coefficient in product.iter().skip(1).rev() {
+            carried = carried.mul(&x).add(coefficient);
+            quotient.push(carried.duplicate());
+        }
+        let value = quotient.iter().fold(Scalar::zero(), |value, coefficient| {
+            value.mul(&x).add(coefficient)
+        });
+        let inverse = value.invert()?;
+        for (row, coefficient) in basis.iter_mut().zip(quotient.iter().rev()) {
+            row.push(coefficient.mul(&inverse));
+        }
+    }
+    Some(basis)
 }
 
 /// The small form, if every number fits.
@@ -151,6 +190,29 @@ mod tests {
                     .collect();
                 assert_eq!(Some(coefficient.duplicate()), interpolate_at_zero(&values));
             }
+        }
+    }
+
+    #[test]
+    fn the_basis_gives_a_polynomial_back() {
+        use crate::crypto::polynomial::Polynomial;
+        use crate::crypto::xof::Xof;
+        let large: Vec<u64> = (0..5).map(|i| (1 << 53) - 1 - i * 7919).collect();
+        for indices in [vec![2], vec![1, 2, 3], vec![9, 1, 5, 12], large] {
+            let f = Polynomial::draw(&mut Xof::new(&[8; 32]), indices.len());
+            let values: Vec<Scalar> = indices.iter().map(|x| f.evaluate(*x)).collect();
+            let basis = basis(&indices).unwrap();
+            let recovered: Vec<Scalar> = basis
+                .iter()
+                .map(|row| {
+                    let terms = row.iter().zip(&values).map(|(a, b)| a.mul(b));
+                    terms.fold(Scalar::zero(), |sum, term| sum.add(&term))
+                })
+                .collect();
+            assert_eq!(recovered, f.coefficients());
+        }
+        for bad in [&[][..], &[0, 1], &[1, 1], &[3, 2, 3]] {
+            assert!(basis(bad).is_none());
         }
     }
 

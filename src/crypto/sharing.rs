@@ -3,7 +3,9 @@
 use rayon::prelude::*;
 
 use crate::crypto::feldman;
+use crate::crypto::lagrange::basis;
 use crate::crypto::point::{G1, G1Sum};
+use crate::crypto::scalar::Scalar;
 
 /// Indices, threshold, the committed polynomial and every public share of m validators.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,7 +16,8 @@ pub struct Sharing {
     shares: Vec<G1>,
 }
 
-/// A point of a sharing that is infinity; by chance this happens with probability 2^-250.
+/// A point of a sharing that is infinity, which by chance happens with probability 2^-250; or, of a
+/// sharing that was made elsewhere, keys that belong to no such polynomial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SharingError {
     /// The counts do not fit: no validator, or not `threshold` coefficients for each.
@@ -36,6 +39,19 @@ pub enum SharingError {
         /// The operator's index.
         index: u64,
     },
+    /// A public share that the polynomial of the first t does not lead to.
+    #[error(
+        "the public share of index {index} of validator {validator} is not on the polynomial of the others"
+    )]
+    OffPolynomial {
+        /// Position, from 0.
+        validator: usize,
+        /// The operator's index.
+        index: u64,
+    },
+    /// Public shares of another key.
+    #[error("the public shares of validator {0} do not lead to its group key")]
+    OtherKey(usize),
 }
 
 impl Sharing {
@@ -103,6 +119,58 @@ impl Sharing {
         })
     }
 
+    /// Recovers a sharing of which another tool tells group keys and public shares alone: `shares`
+    /// validator by validator, one for each of the distinct `indices`.
+    ///
+    /// The first t public shares fix a polynomial of degree at most t-1, whose commitments are their
+    /// interpolation in the exponent. The degree is t-1, since a leading coefficient at infinity is
+    /// refused as in [`Self::new`]; every public share has to lie on it, and its constant term has to be
+    /// the group key. The points are in the subgroup by their type.
+    pub fn from_public_shares(
+        threshold: usize,
+        indices: Vec<u64>,
+        keys: &[G1],
+        shares: &[G1],
+    ) -> Result<Self, SharingError> {
+        let n = indices.len();
+        if keys.is_empty() || keys.len().checked_mul(n) != Some(shares.len()) {
+            return Err(SharingError::Counts);
+        }
+        let basis = indices.get(..threshold).and_then(basis);
+        let weights: Vec<Vec<[u8; 32]>> = basis
+            .ok_or(SharingError::Counts)?
+            .iter()
+            .map(|row| row.iter().map(little_endian).collect())
+            .collect();
+        let sums: Vec<G1Sum> = shares
+            .par_chunks(n)
+            .flat_map_iter(|shares| {
+                let first = shares.get(..threshold).unwrap_or_default();
+                weights
+                    .iter()
+                    .map(move |weights| G1Sum::msm_serial(first, weights))
+            })
+            .collect();
+        let sharing = Self::new(threshold, indices, &sums)?;
+        for (validator, (given, found)) in shares.chunks(n).zip(sharing.shares()).enumerate() {
+            let mut pairs = given.iter().zip(found).zip(&sharing.indices);
+            if let Some((_, index)) = pairs.find(|((given, found), _)| given != found) {
+                return Err(SharingError::OffPolynomial {
+                    validator,
+                    index: *index,
+                });
+            }
+        }
+        let other = keys
+            .iter()
+            .zip(sharing.group_keys())
+            .position(|(given, found)| given != found);
+        match other {
+            Some(validator) => Err(SharingError::OtherKey(validator)),
+            None => Ok(sharing),
+        }
+    }
+
     /// The threshold t.
     pub fn threshold(&self) -> usize {
         self.threshold
@@ -150,11 +218,121 @@ impl Sharing {
     }
 }
 
+/// A public scalar as a weight.
+fn little_endian(scalar: &Scalar) -> [u8; 32] {
+    let mut bytes = scalar.to_public_bytes();
+    bytes.reverse();
+    bytes
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::crypto::polynomial::Polynomial;
     use crate::crypto::xof::Xof;
+
+    /// Group keys and public shares of `m` validators, as another tool would tell them.
+    fn told(m: usize, threshold: usize, indices: &[u64]) -> (Sharing, Vec<G1>, Vec<G1>) {
+        let mut stream = Xof::new(&[6; 32]);
+        let points = (0..m)
+            .flat_map(|_| Polynomial::draw(&mut stream, threshold).commit().unwrap())
+            .collect();
+        let sharing = Sharing::from_polynomials(threshold, indices.to_vec(), points).unwrap();
+        let keys = sharing.group_keys().copied().collect();
+        let shares = sharing.shares().flatten().copied().collect();
+        (sharing, keys, shares)
+    }
+
+    #[test]
+    fn public_shares_give_the_polynomials_back() {
+        let far = [7, 40, (1 << 53) - 1];
+        for (m, threshold, indices) in [
+            (1, 1, &[1][..]),
+            (3, 2, &[1, 2]),
+            (2, 3, &[1, 2, 3, 4]),
+            (1, 2, &far),
+            (2, 7, &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]),
+        ] {
+            let (sharing, keys, shares) = told(m, threshold, indices);
+            let found = Sharing::from_public_shares(threshold, indices.to_vec(), &keys, &shares);
+            assert_eq!(found.as_ref(), Ok(&sharing), "{threshold} of {indices:?}");
+        }
+    }
+
+    #[test]
+    fn keys_of_no_such_polynomial_are_refused() {
+        let indices = vec![1, 2, 3, 4];
+        let (_, keys, shares) = told(2, 3, &indices);
+        let recovered = |threshold, keys: &[G1], shares: &[G1]| {
+            Sharing::from_public_shares(threshold, indices.clone(), keys, shares).unwrap_err()
+        };
+        let off = |validator, index| SharingError::OffPolynomial { validator, index };
+        // Another share in each place. One of the first t changes the polynomial: the fourth is off it.
+        for (place, expected) in [
+            (0, off(0, 4)),
+            (2, off(0, 4)),
+            (3, off(0, 4)),
+            (5, off(1, 4)),
+            (7, off(1, 4)),
+        ] {
+            let mut wrong = shares.clone();
+            wrong[place] = G1::generator();
+            assert_eq!(recovered(3, &keys, &wrong), expected, "{place}");
+        }
+        let mut swapped = shares.clone();
+        swapped.swap(0, 1);
+        assert_eq!(recovered(3, &keys, &swapped), off(0, 4));
+        // Both keys in each other's place, and a share's in a key's.
+        assert_eq!(
+            recovered(3, &[keys[1], keys[0]], &shares),
+            SharingError::OtherKey(0)
+        );
+        assert_eq!(
+            recovered(3, &[keys[0], shares[4]], &shares),
+            SharingError::OtherKey(1)
+        );
+        // A threshold that the shares do not have: too low, they are off; too high, the leading
+        // coefficient vanishes, and fewer could sign than it says.
+        assert_eq!(recovered(2, &keys, &shares), off(0, 3));
+        assert_eq!(
+            recovered(4, &keys, &shares),
+            SharingError::Coefficient {
+                validator: 0,
+                coefficient: 3
+            }
+        );
+        // A key that cancels out: f(x) = x - 1 at zero is no key, f(x) = x has none.
+        let mut minus = G1Sum::from(G1::generator());
+        minus.negate();
+        let minus = minus.finite().unwrap();
+        let doubled = G1Sum::from(G1::generator())
+            .times_small(2)
+            .finite()
+            .unwrap();
+        assert_eq!(
+            Sharing::from_public_shares(2, vec![1, 2], &[minus], &[G1::generator(), doubled]),
+            Err(SharingError::Coefficient {
+                validator: 0,
+                coefficient: 0
+            })
+        );
+        let (keys, shares) = (keys.as_slice(), shares.as_slice());
+        for (threshold, indices, keys, shares) in [
+            (3, vec![1, 2, 3], keys, shares),
+            (5, indices.clone(), keys, shares),
+            (0, indices.clone(), keys, shares),
+            (3, indices.clone(), &keys[..1], shares),
+            (3, indices.clone(), &[], &[]),
+            (3, Vec::new(), keys, shares),
+            (3, vec![0, 1, 2, 3], keys, shares),
+            (3, vec![1, 1, 2, 3], keys, shares),
+        ] {
+            assert_eq!(
+                Sharing::from_public_shares(threshold, indices, keys, shares),
+                Err(SharingError::Counts)
+            );
+        }
+    }
 
     #[test]
     fn public_shares_commit_to_the_secret_ones() {

@@ -18,6 +18,7 @@ use super::arrivals::FILE as ARRIVALS;
 use super::disk::{Access, Disk, DiskError, Kind};
 use super::folder::MAX_FILE_BYTES;
 use super::home::{Home, HomeError, HomePublic, building_site, publish, refuse_standing};
+use super::imported::{self, CLUSTER, STORED};
 use super::upkeep::DIRECTORY as UPKEEP;
 use super::vault::{Marker, Vault, VaultError};
 use crate::json::{self, MAX_QUOTED_CHARS, encode_hex, excerpt};
@@ -100,7 +101,8 @@ impl Backup {
         // No plan is accepted and no card made meanwhile; then no ceremony is at work either.
         let _lock = home.lock()?;
         let mut locks = Vec::new();
-        for cid in Vault::new(home).ceremonies()? {
+        let ceremonies = Vault::new(home).ceremonies()?;
+        for cid in ceremonies.into_iter().chain(imported::clusters(home)?) {
             locks.push(home.lock_ceremony(&cid)?);
         }
         let (mut files, mut left) = (BTreeMap::new(), Vec::new());
@@ -343,9 +345,10 @@ pub(super) fn is_plain(name: &str) -> bool {
 
 fn is_directory(name: &str) -> bool {
     match parts(name).as_slice() {
-        ["cards" | "ceremonies" | "vault"] => true,
+        ["cards" | "ceremonies" | "imported" | "vault"] => true,
         ["cards", card] => is_hex(card, 8),
-        ["ceremonies" | "vault", cid] => is_hex(cid, 32),
+        ["ceremonies" | "imported" | "vault", cid] => is_hex(cid, 32),
+        ["imported", cid, UPKEEP] => is_hex(cid, 32),
         ["ceremonies", cid, directory] => {
             is_hex(cid, 32) && CEREMONY_DIRECTORIES.contains(directory)
         }
@@ -364,6 +367,8 @@ fn is_file(name: &str) -> bool {
         ["ceremonies", cid, directory, file] => {
             is_hex(cid, 32) && CEREMONY_DIRECTORIES.contains(directory) && is_plain(file)
         }
+        ["imported", cid, CLUSTER | STORED] => is_hex(cid, 32),
+        ["imported", cid, UPKEEP, file] => is_hex(cid, 32) && is_plain(file),
         ["vault", cid, file] => is_hex(cid, 32) && *file == "shares.age",
         _ => false,
     }
@@ -382,6 +387,9 @@ mod tests {
             format!("ceremonies/{cid}/accepted"),
             format!("ceremonies/{cid}/board/1-deal-alice~2.json"),
             format!("ceremonies/{cid}/arrivals.json"),
+            format!("imported/{cid}/cluster.json"),
+            format!("imported/{cid}/shares"),
+            format!("imported/{cid}/upkeep/1790000000-proved-01234567.json"),
             format!("vault/{cid}/shares.age"),
         ] {
             assert!(is_file(&name), "{name}");
@@ -402,6 +410,10 @@ mod tests {
             format!("ceremonies/{cid}/board/a\\b"),
             format!("ceremonies/{cid}/board/{}", "a".repeat(101)),
             format!("ceremonies/{cid}/other"),
+            format!("imported/{cid}/accepted"),
+            format!("imported/{cid}/board/plan.json"),
+            format!("imported/{cid}/upkeep/.hidden"),
+            "imported/cluster.json".to_owned(),
             format!("vault/{cid}/more.age"),
             format!("vault/{}/shares.age", "ab".repeat(31)),
         ] {

@@ -1,10 +1,13 @@
 //! The cluster that a signing plan names, as this home knows it.
 //!
 //! Whoever writes a signing plan has no power by it: before anything is signed, the plan is held
-//! against the ceremony that made the keys, as this home took part in it.
+//! against the ceremony that made the keys, as this home took part in it; or, of a cluster that was made
+//! elsewhere, against its description as this home took it in. Such a cluster has no cards: those of
+//! the plan say who signs, and what they sign with is checked against the public shares as always.
 
 use crate::ambient::Randomness;
 use crate::ceremony::Observer;
+use crate::ceremony::imported::ImportedCluster;
 use crate::ceremony::outcome::Outcome;
 use crate::ceremony::plan::{MAX_PLAN_BYTES, Plan, PlanError, SignPlan};
 use crate::ceremony::shares::OwnShares;
@@ -12,6 +15,7 @@ use crate::ceremony::step::{SessionError, Step};
 use crate::crypto::identity::IdentityKey;
 use crate::hash::Digest;
 use crate::store::home::{Home, HomeError};
+use crate::store::imported::{self, ImportError};
 use crate::store::seat::{Seat, SeatError};
 use crate::store::vault::{CEREMONIES, Vault, VaultError};
 use crate::wire::roster::Index;
@@ -37,6 +41,9 @@ pub enum ClusterError {
         /// What differs.
         what: &'static str,
     },
+    /// What the home keeps of the imported cluster cannot be used.
+    #[error(transparent)]
+    Import(#[from] ImportError),
     /// What the home keeps of that ceremony is damaged.
     #[error("the stored plan of ceremony {}, whose cluster is to sign, is damaged: {reason}; restore the home from a backup", .cid.short())]
     Damaged {
@@ -72,6 +79,9 @@ pub fn stored_plan(home: &Home, cid: &Digest) -> Result<Plan, ClusterError> {
 /// outcome: network, threshold, cards, indices, keys and their positions.
 pub fn own_shares(home: &Home, plan: SignPlan<'_>) -> Result<(OwnShares, Index), SeatError> {
     let cid = plan.cluster().cid;
+    if let Some(cluster) = imported::stored(home, &cid).map_err(ClusterError::from)? {
+        return imported_shares(home, plan, &cluster);
+    }
     let cluster = stored_plan(home, &cid)?;
     let differs = |what| SeatError::Cluster(ClusterError::Differs { cid, what });
     let Some(keygen) = cluster.keygen() else {
@@ -104,8 +114,42 @@ pub fn own_shares(home: &Home, plan: SignPlan<'_>) -> Result<(OwnShares, Index),
     }
 }
 
+/// The same of a cluster that was made elsewhere.
+fn imported_shares(
+    home: &Home,
+    plan: SignPlan<'_>,
+    cluster: &ImportedCluster,
+) -> Result<(OwnShares, Index), SeatError> {
+    let cid = *cluster.cid();
+    let differs = |what| SeatError::Cluster(ClusterError::Differs { cid, what });
+    if cluster.network() != plan.network() {
+        return Err(differs("network"));
+    }
+    let mut operators = plan.plan().roster().iter();
+    // One that names identities keeps to them.
+    if !operators.all(|operator| cluster.admits(operator.index, operator.card.identity())) {
+        return Err(differs("roster"));
+    }
+    let identity = IdentityKey::from_seed(&home.identity_seed()?).public();
+    let operator = plan.plan().roster().by_identity(&identity);
+    let my = operator.ok_or(SeatError::NotInvited)?.index;
+    let blob = Vault::new(home).shares(&cid)?;
+    let own = OwnShares::from_blob(&blob.ok_or(ClusterError::Unknown(cid))?)?;
+    // One home key encrypts them all: a file that was moved here decrypts like the right one.
+    if cluster.differs(&own).is_some() {
+        return Err(SeatError::OtherShares(cid));
+    }
+    if own.index != my.get() {
+        return Err(differs("index of this home's operator"));
+    }
+    match plan.differs(&own) {
+        Some(what) => Err(differs(what)),
+        None => Ok((own, my)),
+    }
+}
+
 /// Compares the outcome that the plan names with the one that the cluster's ceremony came to here: it
-/// is computed again from the board.
+/// is computed again from the board. Of an imported cluster the description stands for it.
 pub fn check_outcome(
     home: &Home,
     plan: SignPlan<'_>,
@@ -113,6 +157,16 @@ pub fn check_outcome(
     observer: &dyn Observer,
 ) -> Result<(), SeatError> {
     let cluster = plan.cluster();
+    let differs = || ClusterError::Differs {
+        cid: cluster.cid,
+        what: "outcome",
+    };
+    if let Some(stored) = imported::stored(home, &cluster.cid).map_err(ClusterError::from)? {
+        return match *stored.cid() == cluster.outcome {
+            true => Ok(()),
+            false => Err(differs().into()),
+        };
+    }
     let keygen = stored_plan(home, &cluster.cid)?;
     let seat = Seat::open(home, &keygen)?;
     let Step::Complete { outcome, .. } = seat.next(randomness, observer)? else {
@@ -125,10 +179,6 @@ pub fn check_outcome(
     if hash.map_err(SessionError::from)? == cluster.outcome {
         Ok(())
     } else {
-        Err(ClusterError::Differs {
-            cid: cluster.cid,
-            what: "outcome",
-        }
-        .into())
+        Err(differs().into())
     }
 }

@@ -6,6 +6,7 @@
 //! identity.age                    the identity's 32-byte Ed25519 seed
 //! cards/<16 hex of E_i>/          card.json, and secret.age until the card is spent
 //! ceremonies/<cid>/…              board, own messages, markers (see `vault`)
+//! imported/<cid>/…                clusters that were made elsewhere (see `imported`)
 //! vault/<cid>/shares.age          shares
 //! lock                            held for what ceremonies share; see below
 //! locks/<cid>                     held while a process is at work in that ceremony

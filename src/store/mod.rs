@@ -8,6 +8,7 @@ pub mod cluster;
 pub mod disk;
 pub mod folder;
 pub mod home;
+pub mod imported;
 pub mod keys;
 pub mod known;
 pub mod medium;

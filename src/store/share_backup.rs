@@ -6,7 +6,10 @@
 //!
 //! Restoring says nothing new. Shares come back together with the confirm that speaks of them, or not
 //! at all: a home that holds both only repeats what this operator said (docs/protocol.md section 14).
+//! Of a cluster that was made elsewhere there is nothing to say: the archive holds its description in
+//! place of plan and messages.
 
+mod check;
 mod error;
 
 pub use error::ShareBackupError;
@@ -20,19 +23,21 @@ use super::archive::{self, Malformed};
 use super::backup::{MAX_BACKUP_BYTES, MAX_BACKUP_FILES, is_plain};
 use super::folder::safe_name;
 use super::home::{Home, HomeError};
+use super::imported;
 use super::vault::{Marker, Vault, VaultError};
+use crate::ceremony::imported::ImportedCluster;
 use crate::ceremony::plan::Plan;
 use crate::ceremony::session::{Session, label};
 use crate::ceremony::shares::OwnShares;
-use crate::crypto::identity::{IdentityKey, IdentityPublic, Signature};
+use crate::crypto::identity::{IdentityKey, IdentityPublic};
 use crate::crypto::scalar::Scalar;
 use crate::crypto::sharing::Sharing;
+use crate::ethereum::network::NetworkSpec;
 use crate::hash::Digest;
-use crate::json::{self, MAX_QUOTED_CHARS, excerpt};
+use crate::json::{self, MAX_QUOTED_CHARS, Text, excerpt};
 use crate::protocol::confirm::ConfirmPayload;
-use crate::protocol::deal::transcript;
 use crate::secret::{Secret, SecretBytes};
-use crate::wire::envelope::{Envelope, Header, Kind};
+use crate::wire::envelope::Kind;
 use crate::wire::roster::Index;
 
 /// The version of the archive.
@@ -41,6 +46,7 @@ pub const SHARE_BACKUP_VERSION: u64 = 1;
 const PREFIX: &str = "conclave-shares/";
 const ABOUT: &str = "backup.json";
 const PLAN: &str = "plan.json";
+const CLUSTER: &str = "cluster.json";
 const SHARES: &str = "shares.bin";
 const MAX_ABOUT_BYTES: usize = 64 << 10;
 
@@ -75,11 +81,24 @@ pub struct ShareAbout {
 #[derive(Debug)]
 pub struct ShareBackup {
     about: ShareAbout,
+    origin: Origin,
+    blob: SecretBytes,
+    shares: OwnShares,
+}
+
+/// What the shares come from.
+#[derive(Debug)]
+enum Origin {
+    Ceremony(Box<CeremonyFiles>),
+    Imported(Box<ImportedCluster>),
+}
+
+/// What belongs to shares that a ceremony made.
+#[derive(Debug)]
+struct CeremonyFiles {
     plan: Plan,
     board: BTreeMap<String, Vec<u8>>,
     own: BTreeMap<String, Vec<u8>>,
-    blob: SecretBytes,
-    shares: OwnShares,
     /// The message hash of the own confirm, if there is one.
     confirmed: Option<Digest>,
 }
@@ -98,14 +117,15 @@ pub enum InHome {
 struct Files {
     about: Option<ShareAbout>,
     plan: Option<Vec<u8>>,
+    cluster: Option<Vec<u8>>,
     blob: Option<SecretBytes>,
     board: BTreeMap<String, Vec<u8>>,
     own: BTreeMap<String, Vec<u8>>,
 }
 
 impl ShareBackup {
-    /// Collects the shares of a ceremony; fails while it is at work. Returns beside it the files of
-    /// its board that are no messages of it, which are left out.
+    /// Collects the shares of a ceremony or of an imported cluster; fails while it is at work. Returns
+    /// beside it the files of its board that are no messages of it, which are left out.
     pub fn collect(
         home: &Home,
         cid: &Digest,
@@ -115,6 +135,12 @@ impl ShareBackup {
         let vault = Vault::new(home);
         let blob = vault.shares(cid)?.ok_or(ShareBackupError::NoShares(*cid))?;
         let shares = OwnShares::from_blob(&blob)?;
+        if let Some(cluster) = imported::stored(home, cid)? {
+            return Ok((
+                Self::of_imported(home, cluster, blob, shares, created)?,
+                Vec::new(),
+            ));
+        }
         let folder = vault.standing_board(cid)?;
         let damaged = |reason: String| HomeError::Malformed {
             path: folder.path().to_owned(),
@@ -153,29 +179,45 @@ impl ShareBackup {
             return Err(ShareBackupError::TooLarge);
         }
         let index = Index::new(shares.index).map_err(|error| damaged(error.to_string()))?;
-        let about = ShareAbout {
-            cid: *cid,
-            created,
-            epoch: 0,
-            files: files as u64,
-            identity: IdentityKey::from_seed(&home.identity_seed()?).public(),
-            index,
-            tool: env!("CARGO_PKG_VERSION").to_owned(),
-            transcript: shares.transcript,
-            validators: shares.sharing.validators() as u64,
-            version: SHARE_BACKUP_VERSION,
-        };
-        let confirmed = check(&about, &plan, &board, &own, &shares).map_err(damaged)?;
-        let backup = Self {
-            about,
+        let identity = IdentityKey::from_seed(&home.identity_seed()?).public();
+        let about = ShareAbout::new(&shares, index, identity, files, created);
+        let confirmed = check::ceremony(&about, &plan, &board, &own, &shares).map_err(damaged)?;
+        let files = CeremonyFiles {
             plan,
             board,
             own,
-            blob,
-            shares,
             confirmed,
         };
+        let backup = Self {
+            about,
+            origin: Origin::Ceremony(Box::new(files)),
+            blob,
+            shares,
+        };
         Ok((backup, left))
+    }
+
+    fn of_imported(
+        home: &Home,
+        cluster: ImportedCluster,
+        blob: SecretBytes,
+        shares: OwnShares,
+        created: u64,
+    ) -> Result<Self, ShareBackupError> {
+        let damaged = |reason: String| HomeError::Malformed {
+            path: Vault::shares_path(home.root(), cluster.cid()),
+            reason,
+        };
+        let index = Index::new(shares.index).map_err(|error| damaged(error.to_string()))?;
+        let identity = IdentityKey::from_seed(&home.identity_seed()?).public();
+        let about = ShareAbout::new(&shares, index, identity, 2, created);
+        check::imported(&about, &cluster, &shares).map_err(damaged)?;
+        Ok(Self {
+            about,
+            origin: Origin::Imported(Box::new(cluster)),
+            blob,
+            shares,
+        })
     }
 
     /// Puts shares that were kept outside of every archive, on paper say, together with the messages
@@ -227,31 +269,23 @@ impl ShareBackup {
             .map(|(name, (_, bytes))| (name, bytes))
             .collect();
         let files = messages.len().saturating_add(own.len()).saturating_add(2);
-        let about = ShareAbout {
-            cid: *plan.cid(),
-            created,
-            epoch: 0,
-            files: files as u64,
-            identity,
-            index,
-            tool: env!("CARGO_PKG_VERSION").to_owned(),
-            transcript: shares.transcript,
-            validators: shares.sharing.validators() as u64,
-            version: SHARE_BACKUP_VERSION,
-        };
+        let about = ShareAbout::new(&shares, index, identity, files, created);
         let blob = shares.to_blob()?;
         // Read back, so that every share is the secret of its public share, whoever calls.
         let shares = OwnShares::from_blob(&blob)?;
-        let found =
-            check(&about, &plan, &messages, &own, &shares).map_err(|reason| malformed(&reason))?;
-        Ok(Self {
-            about,
+        let confirmed = check::ceremony(&about, &plan, &messages, &own, &shares)
+            .map_err(|reason| malformed(&reason))?;
+        let files = CeremonyFiles {
             plan,
             board: messages,
             own,
+            confirmed,
+        };
+        Ok(Self {
+            about,
+            origin: Origin::Ceremony(Box::new(files)),
             blob,
             shares,
-            confirmed: found,
         })
     }
 
@@ -263,14 +297,17 @@ impl ShareBackup {
                 let names = files.keys().map(|name| format!("{directory}/{name}"));
                 names.collect::<Vec<_>>()
             };
-            let names = [named("board", &self.board), named("own", &self.own)].concat();
+            let nothing = BTreeMap::new();
+            let (board, own, origin) = match &self.origin {
+                Origin::Ceremony(files) => (&files.board, &files.own, (PLAN, files.plan.bytes())),
+                Origin::Imported(cluster) => (&nothing, &nothing, (CLUSTER, cluster.bytes())),
+            };
+            let names = [named("board", board), named("own", own)].concat();
             let files = || {
-                let messages = names
-                    .iter()
-                    .zip(self.board.values().chain(self.own.values()));
+                let messages = names.iter().zip(board.values().chain(own.values()));
                 std::iter::once((ABOUT, about.as_slice()))
                     .chain(messages.map(|(name, bytes)| (name.as_str(), bytes.as_slice())))
-                    .chain([(PLAN, self.plan.bytes()), (SHARES, blob.as_slice())])
+                    .chain([origin, (SHARES, blob.as_slice())])
             };
             // The whole capacity at once: growing would leave unwiped copies of shares behind.
             let size = archive::size(files().map(|(_, bytes)| bytes.len()));
@@ -293,25 +330,51 @@ impl ShareBackup {
         form.read(bytes, &mut |name, contents| files.take(&name, contents))?;
         let missing = |name: &str| malformed(&format!("it holds no {name}"));
         let about = files.about.ok_or_else(|| missing(ABOUT))?;
-        let plan = files.plan.ok_or_else(|| missing(PLAN))?;
+        if files.plan.is_none() && files.cluster.is_none() {
+            return Err(missing(PLAN));
+        }
         let blob = files.blob.ok_or_else(|| missing(SHARES))?;
-        let count = files.board.len().saturating_add(files.own.len());
+        let (board, own) = (files.board, files.own);
+        let count = board.len().saturating_add(own.len());
         if about.files != count.saturating_add(2) as u64 {
             return Err(malformed(&"it does not hold as many files as it says"));
         }
-        let plan = Plan::parse(&plan)
-            .map_err(|error| malformed(&error.to_string().lines().next().unwrap_or_default()))?;
-        let shares = OwnShares::from_blob(&blob).map_err(|error| malformed(&error))?;
-        let confirmed = check(&about, &plan, &files.board, &files.own, &shares)
-            .map_err(|reason| malformed(&reason))?;
+        let shares = || OwnShares::from_blob(&blob).map_err(|error| malformed(&error));
+        let (origin, shares) = match (files.plan, files.cluster) {
+            (Some(plan), None) => {
+                let plan = Plan::parse(&plan).map_err(|error| {
+                    malformed(&error.to_string().lines().next().unwrap_or_default())
+                })?;
+                let shares = shares()?;
+                let confirmed = check::ceremony(&about, &plan, &board, &own, &shares)
+                    .map_err(|reason| malformed(&reason))?;
+                let files = CeremonyFiles {
+                    plan,
+                    board,
+                    own,
+                    confirmed,
+                };
+                (Origin::Ceremony(Box::new(files)), shares)
+            }
+            (None, Some(cluster)) if count == 0 => {
+                let cluster =
+                    ImportedCluster::parse(&cluster).map_err(|error| malformed(&error))?;
+                let shares = shares()?;
+                check::imported(&about, &cluster, &shares).map_err(|reason| malformed(&reason))?;
+                (Origin::Imported(Box::new(cluster)), shares)
+            }
+            (_, None) => return Err(missing(PLAN)),
+            (_, Some(_)) => {
+                return Err(malformed(
+                    &"it holds an imported cluster, and files of a ceremony beside it",
+                ));
+            }
+        };
         Ok(Self {
             about,
-            plan,
-            board: files.board,
-            own: files.own,
+            origin,
             blob,
             shares,
-            confirmed,
         })
     }
 
@@ -337,7 +400,17 @@ impl ShareBackup {
                 home: identity,
             });
         }
-        let confirmed = self.confirmed.ok_or(ShareBackupError::Unconfirmed(*cid))?;
+        let files = match &self.origin {
+            Origin::Ceremony(files) => files,
+            Origin::Imported(cluster) => {
+                let before = imported::put(home, cluster, &self.shares)?;
+                return Ok(match before {
+                    true => InHome::Same,
+                    false => InHome::Missing,
+                });
+            }
+        };
+        let confirmed = files.confirmed.ok_or(ShareBackupError::Unconfirmed(*cid))?;
         let _lock = home.lock_ceremony(cid)?;
         let vault = Vault::new(home);
         let before = self.compare(home)?;
@@ -349,19 +422,19 @@ impl ShareBackup {
             }));
         }
         let mut own = Vec::new();
-        for (name, bytes) in &self.own {
+        for (name, bytes) in &files.own {
             match vault.read_own(cid, name)? {
                 None => own.push((name, bytes)),
                 // Another release writes the same message in other bytes; what stands may have left.
-                Some(standing) if same_message(&standing, bytes) => {}
+                Some(standing) if check::same_message(&standing, bytes) => {}
                 Some(_) => {
                     let path = home.path(&format!("ceremonies/{cid}/own/{name}"))?;
                     return Err(VaultError::SaidDifferently(path).into());
                 }
             }
         }
-        let board = vault.board(cid, self.plan.bytes())?;
-        for (name, bytes) in &self.board {
+        let board = vault.board(cid, files.plan.bytes())?;
+        for (name, bytes) in &files.board {
             board.put(name, bytes)?;
         }
         // What was said before what follows from it: a home that knows its confirm says nothing else.
@@ -370,7 +443,7 @@ impl ShareBackup {
         }
         vault.mark(cid, Marker::Confirmed, confirmed.as_bytes())?;
         vault.store_shares(cid, &self.blob)?;
-        let operator = self.plan.roster().operator(self.about.index);
+        let operator = files.plan.roster().operator(self.about.index);
         if let Some(card) = operator.map(|operator| &operator.card) {
             let key = card.encryption_key().to_bytes();
             home.put_spent_card(card.bytes(), &key)?;
@@ -385,9 +458,25 @@ impl ShareBackup {
         &self.about
     }
 
-    /// The plan.
-    pub fn plan(&self) -> &Plan {
-        &self.plan
+    /// What people call the ceremony or the cluster.
+    pub fn name(&self) -> &Text {
+        match &self.origin {
+            Origin::Ceremony(files) => files.plan.name(),
+            Origin::Imported(cluster) => cluster.name(),
+        }
+    }
+
+    /// The network of its keys.
+    pub fn network(&self) -> &NetworkSpec {
+        match &self.origin {
+            Origin::Ceremony(files) => files.plan.network(),
+            Origin::Imported(cluster) => cluster.network(),
+        }
+    }
+
+    /// Whether the shares are of a cluster that was made elsewhere.
+    pub fn is_imported(&self) -> bool {
+        matches!(self.origin, Origin::Imported(_))
     }
 
     /// The shares.
@@ -395,14 +484,43 @@ impl ShareBackup {
         &self.shares
     }
 
-    /// Whether it holds this operator's confirm: without it nothing is restored.
+    /// Whether it may be restored: of a ceremony it holds this operator's confirm.
     pub fn is_confirmed(&self) -> bool {
-        self.confirmed.is_some()
+        match &self.origin {
+            Origin::Ceremony(files) => files.confirmed.is_some(),
+            Origin::Imported(_) => true,
+        }
     }
 
     /// How many messages of the board it holds.
     pub fn messages(&self) -> usize {
-        self.board.len()
+        match &self.origin {
+            Origin::Ceremony(files) => files.board.len(),
+            Origin::Imported(_) => 0,
+        }
+    }
+}
+
+impl ShareAbout {
+    fn new(
+        shares: &OwnShares,
+        index: Index,
+        identity: IdentityPublic,
+        files: usize,
+        created: u64,
+    ) -> Self {
+        Self {
+            cid: shares.cid,
+            created,
+            epoch: 0,
+            files: files as u64,
+            identity,
+            index,
+            tool: env!("CARGO_PKG_VERSION").to_owned(),
+            transcript: shares.transcript,
+            validators: shares.sharing.validators() as u64,
+            version: SHARE_BACKUP_VERSION,
+        }
     }
 }
 
@@ -410,7 +528,7 @@ impl Files {
     fn take(&mut self, name: &str, contents: Vec<u8>) -> Result<(), ShareBackupError> {
         let twice = || malformed(&format!("it holds {name} twice"));
         if name == ABOUT {
-            let first = self.plan.is_none() && self.blob.is_none();
+            let first = self.plan.is_none() && self.cluster.is_none() && self.blob.is_none();
             if self.about.is_some() || !first || !self.board.is_empty() || !self.own.is_empty() {
                 return Err(malformed(&format!("{ABOUT} is not its first file")));
             }
@@ -421,6 +539,7 @@ impl Files {
             Some(("board", file)) => self.board.insert(file.to_owned(), contents).is_some(),
             Some((_, file)) => self.own.insert(file.to_owned(), contents).is_some(),
             None if name == PLAN => self.plan.replace(contents).is_some(),
+            None if name == CLUSTER => self.cluster.replace(contents).is_some(),
             None => self.blob.replace(Secret::new(contents)).is_some(),
         };
         match again {
@@ -436,114 +555,11 @@ impl From<Malformed> for ShareBackupError {
     }
 }
 
-/// Holds all parts together; returns the message hash of the own confirm, if there is one.
-fn check(
-    about: &ShareAbout,
-    plan: &Plan,
-    board: &BTreeMap<String, Vec<u8>>,
-    own: &BTreeMap<String, Vec<u8>>,
-    shares: &OwnShares,
-) -> Result<Option<Digest>, String> {
-    let no = |what: &str| Err(what.to_owned());
-    if about.cid != *plan.cid() || about.cid != shares.cid {
-        return no("plan, shares and what it says of itself are of different ceremonies");
-    }
-    if about.epoch != 0 {
-        return no("its shares are of an epoch that this version does not have");
-    }
-    let operator = plan.roster().by_identity(&about.identity);
-    if operator.map(|operator| operator.index) != Some(about.index)
-        || about.index.get() != shares.index
-    {
-        return no("its shares are not those of the operator that it names");
-    }
-    let Some(keygen) = plan.keygen() else {
-        return no("its plan makes no shares");
-    };
-    let sharing = &shares.sharing;
-    let indices = plan.roster().iter().map(|operator| operator.index.get());
-    if sharing.threshold() != plan.threshold()
-        || sharing.validators() != keygen.validators().len()
-        || about.validators != sharing.validators() as u64
-        || !indices.eq(sharing.indices().iter().copied())
-    {
-        return no("its shares are of another number of operators or validators than the plan");
-    }
-    if shares.deals.len() != plan.roster().len() {
-        return no("it does not name one deal of each operator");
-    }
-    let mut hashes = Vec::new();
-    for (operator, seen) in plan.roster().iter().zip(&shares.deals) {
-        let header = Header::deal(*plan.cid(), *operator.card.identity(), seen.payload)
-            .map_err(|error| error.to_string())?;
-        if !header.verify(&Signature::from_bytes(seen.signature.0)) {
-            return Err(format!(
-                "it names a deal of operator {} that operator {0} did not sign",
-                operator.index
-            ));
-        }
-        hashes.push(header.hash());
-    }
-    let computed = transcript(plan.cid(), &hashes, sharing);
-    if computed != shares.transcript || computed != about.transcript {
-        return no("its public shares do not lead to its transcript");
-    }
-    let session = Session::new(plan);
-    for (name, bytes) in board {
-        session
-            .read(bytes)
-            .map_err(|error| format!("{name} is no message of its ceremony: {error}"))?;
-    }
-    own_confirm(about, plan, own, shares)
-}
-
-/// Checks the own messages, and that a confirm among them speaks of these shares.
-fn own_confirm(
-    about: &ShareAbout,
-    plan: &Plan,
-    own: &BTreeMap<String, Vec<u8>>,
-    shares: &OwnShares,
-) -> Result<Option<Digest>, String> {
-    let (mut confirmed, mut left) = (None, false);
-    for (name, bytes) in own {
-        let message = Envelope::parse(bytes)
-            .and_then(|envelope| envelope.authenticate(plan.cid(), plan.roster()))
-            .map_err(|error| format!("the own message {name}: {error}"))?;
-        if message.sender() != about.index || safe_name(&label(plan, &message)) != *name {
-            return Err(format!("{name} is not the own message that its name says"));
-        }
-        match message.kind() {
-            Kind::Confirm => {
-                let payload: ConfirmPayload = message
-                    .decode()
-                    .map_err(|error| format!("the own message {name}: {error}"))?;
-                if payload.transcript != shares.transcript || payload.deals != shares.deals {
-                    return Err(format!("{name} confirms other shares"));
-                }
-                confirmed = Some(message.message_hash());
-            }
-            Kind::Abandon | Kind::Complain => left = true,
-            Kind::Deal => {}
-            Kind::Partial => return Err(format!("{name} is of another kind of ceremony")),
-        }
-    }
-    match left && confirmed.is_some() {
-        true => Err("its operator both confirmed and left the ceremony".to_owned()),
-        false => Ok(confirmed),
-    }
-}
-
-/// Whether two own messages are one message, which another release may have written in other bytes.
-fn same_message(one: &[u8], other: &[u8]) -> bool {
-    let hash = |bytes: &[u8]| Some(Envelope::parse(bytes).ok()?.header().hash());
-    one == other || hash(one).is_some_and(|found| Some(found) == hash(other))
-}
-
 fn has_name(name: &str) -> bool {
     match name.split_once('/') {
         Some(("board" | "own", file)) => is_plain(file),
         Some(_) => false,
-        None => matches!(name, ABOUT | PLAN | SHARES),
+        None => matches!(name, ABOUT | PLAN | CLUSTER | SHARES),
     }
 }
 

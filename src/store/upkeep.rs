@@ -1,6 +1,7 @@
 //! What was done for the shares of a ceremony after it: proved, or found whole in a backup.
 //!
-//! Each is a note of its own in `ceremonies/{cid}/upkeep`, public and written once. They are for
+//! Each is a note of its own in `ceremonies/{cid}/upkeep`, or in `imported/{cid}/upkeep` where the cluster
+//! was made elsewhere, public and written once. They are for
 //! people: `share list` says from them when a share was last proved and whether it is backed up, and
 //! nothing else follows from one.
 
@@ -11,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::disk::{Disk, DiskError, Kind};
 use super::home::{Home, HomeError};
+use super::imported::{CLUSTER, IMPORTED};
 use super::vault::CEREMONIES;
 use crate::hash::Digest;
 use crate::json::{self, Text};
@@ -82,8 +84,14 @@ impl Note {
             Done::BackupChecked => "backup-checked",
             Done::Proved => "proved",
         };
+        // A cluster that was made elsewhere has its own directory, and no ceremony.
+        let imported = format!("{IMPORTED}/{}/{CLUSTER}", self.cid);
+        let place = match home.disk().kind(&home.path(&imported)?)? {
+            Some(_) => IMPORTED,
+            None => CEREMONIES,
+        };
         let name = format!(
-            "{CEREMONIES}/{}/{DIRECTORY}/{}-{done}-{}.json",
+            "{place}/{}/{DIRECTORY}/{}-{done}-{}.json",
             self.cid,
             self.at,
             self.sha256.short()

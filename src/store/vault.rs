@@ -233,11 +233,22 @@ impl<'home> Vault<'home> {
     /// Stores a ceremony's shares, encrypted, fsynced and read back, then marks
     /// [`Marker::Shares`]. The same again is fine; others are refused.
     pub fn store_shares(&self, cid: &Digest, shares: &SecretBytes) -> Result<(), VaultError> {
+        self.store(cid, shares)?;
+        self.mark(cid, Marker::Shares, b"")?;
+        Ok(())
+    }
+
+    /// Stores shares, encrypted, fsynced and read back, without a word of it among the ceremonies.
+    pub(super) fn store(&self, cid: &Digest, shares: &SecretBytes) -> Result<(), VaultError> {
         let limit = MAX_FILE_BYTES.saturating_sub(1 << 20);
         bounded("a set of shares", shares.expose(Vec::len), limit)?;
         self.home.put_secret(&shares_file(cid), shares)?;
-        self.mark(cid, Marker::Shares, b"")?;
         Ok(())
+    }
+
+    /// Every ceremony or imported cluster with a directory in the vault.
+    pub(super) fn holdings(&self) -> Result<Vec<Digest>, VaultError> {
+        list_ceremonies(&**self.home.disk(), &self.home.path("vault")?)
     }
 
     /// Returns a ceremony's shares, if this home holds any.

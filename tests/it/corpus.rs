@@ -14,6 +14,7 @@ use conclave::artifacts::record::read_record;
 use conclave::audit::{Conclusion, audit};
 use conclave::ceremony::Unobserved;
 use conclave::ceremony::evidence::Evidence;
+use conclave::ceremony::imported::ImportedCluster;
 use conclave::ceremony::plan::Plan;
 use conclave::json;
 use conclave::protocol::complaint::ComplaintPayload;
@@ -30,8 +31,15 @@ use crate::harness::binary::assert_golden;
 use crate::harness::disk::every_file;
 use crate::harness::schema;
 
-const KINDS: [&str; 7] = [
-    "card", "cluster", "envelope", "evidence", "home", "outcome", "plan",
+const KINDS: [&str; 8] = [
+    "card",
+    "cluster",
+    "envelope",
+    "evidence",
+    "home",
+    "imported-cluster",
+    "outcome",
+    "plan",
 ];
 
 fn data() -> PathBuf {
@@ -82,6 +90,7 @@ fn by_tool(kind: &str, bytes: &[u8]) -> Result<(), String> {
         "plan" => Plan::parse(bytes).map(drop).map_err(text),
         "cluster" => Cluster::parse(bytes).map(drop).map_err(text),
         "evidence" => Evidence::parse(bytes).map(drop).map_err(text),
+        "imported-cluster" => ImportedCluster::parse(bytes).map(drop).map_err(text),
         "home" => {
             let root = tempfile::tempdir().unwrap();
             std::fs::write(root.path().join("home.json"), bytes).unwrap();

@@ -33,6 +33,8 @@ mod cli_files;
 #[cfg(test)]
 mod cli_home;
 #[cfg(test)]
+mod cli_import;
+#[cfg(test)]
 mod cli_plan;
 #[cfg(test)]
 mod cli_qr;
@@ -132,6 +134,8 @@ mod secrets;
 mod session;
 #[cfg(test)]
 mod share_backup;
+#[cfg(test)]
+mod share_import;
 #[cfg(test)]
 mod share_paper;
 #[cfg(test)]

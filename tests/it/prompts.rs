@@ -164,6 +164,21 @@ fn complete(code: &str) -> Vec<Call<'_>> {
             ]),
             1,
         ),
+        // The keystores are a rehearsal's, of an identity that is gone: that is said without a question.
+        (
+            "share import",
+            by_alice(&[
+                "share",
+                "import",
+                "--cluster",
+                "played/record",
+                "--keystores",
+                "played/1-alice/validator_keys",
+                "--keystore-passphrase-file",
+                "passphrase",
+            ]),
+            5,
+        ),
         (
             "share paper",
             by_alice(&[
@@ -425,6 +440,11 @@ const INCOMPLETE: &[(&str, &[&str], &[&str])] = &[
         "share restore",
         &["--home", "home-alice", "share", "restore", "s.age"],
         &["--passphrase-file", "--passphrase-fd"],
+    ),
+    (
+        "share import",
+        &["share", "import"],
+        &["--cluster", "--keystores"],
     ),
     ("keystore check", &["keystore", "check"], &["<FILE|DIR>"]),
     ("deposit check", &["deposit", "check"], &["<FILE>"]),

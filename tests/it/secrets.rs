@@ -633,6 +633,21 @@ fn nothing_of_a_ceremony_stays_behind() {
     fs::remove_file(desk.path(&vault)).unwrap();
     let restore = [&["share", "restore", &kept], &by[..]].concat();
     watched.run(0, &[&bob[..], &restore].concat());
+    // And from the keystores, each of which is opened.
+    fs::remove_file(desk.path(&vault)).unwrap();
+    let record = format!("{}/record", files("bob"));
+    let folder = keys("bob");
+    let import = [
+        "share",
+        "import",
+        "--cluster",
+        &record,
+        "--keystores",
+        &folder,
+        "--keystore-passphrase-file",
+        &chosen_file,
+    ];
+    watched.run(0, &[&bob[..], &import].concat());
     watched.assert_clean();
 }
 

@@ -181,6 +181,8 @@ codes! {
     HOME_RESTORED = "home-restored", Refused;
     /// A backup of shares is not for this home, or nothing may come back from it.
     BACKUP_REFUSED = "backup-refused", Refused;
+    /// Keystores are not one operator's shares of the cluster, or the vault holds other shares of its keys.
+    IMPORT_REFUSED = "import-refused", Refused;
     /// What stands in the home excludes what was asked for, for ever.
     CEREMONY_CLOSED = "ceremony-closed", Refused;
     /// This operator said something else before: another copy of the home is in use.

@@ -26,6 +26,7 @@ use crate::store::cluster::ClusterError;
 use crate::store::disk::DiskError;
 use crate::store::folder::FolderError;
 use crate::store::home::HomeError;
+use crate::store::imported::ImportError;
 use crate::store::seat::SeatError;
 use crate::store::share_backup::ShareBackupError;
 use crate::store::vault::VaultError;
@@ -129,6 +130,7 @@ impl From<ShareBackupError> for CommandError {
             ShareBackupError::Home(error) => error.into(),
             ShareBackupError::Vault(error) => error.into(),
             ShareBackupError::Folder(error) => error.into(),
+            ShareBackupError::Import(error) => error.into(),
             ShareBackupError::Shares(_) => coded(ErrorCode::HOME_DAMAGED),
             ShareBackupError::NoShares(_) => coded(ErrorCode::SHARES_MISSING)
                 .hint("`conclave share list` shows what there is; `conclave share restore` brings shares back"),
@@ -143,6 +145,25 @@ impl From<ShareBackupError> for CommandError {
                 .hint("find out which of the two is used; neither is thrown away by conclave"),
             ShareBackupError::Unconfirmed(_) => coded(ErrorCode::BACKUP_REFUSED)
                 .hint("give `conclave run` again in the home that took part"),
+        }
+    }
+}
+
+impl From<ImportError> for CommandError {
+    fn from(error: ImportError) -> Self {
+        let coded = |code| coded(code, &error);
+        match error {
+            ImportError::Home(error) => error.into(),
+            ImportError::Vault(error) => error.into(),
+            ImportError::Shares(_) | ImportError::Damaged { .. } => coded(ErrorCode::HOME_DAMAGED),
+            ImportError::Differs(_) => coded(ErrorCode::IMPORT_REFUSED),
+            ImportError::OtherShares(_) => coded(ErrorCode::IMPORT_REFUSED)
+                .hint("name the home of the other operator with --home DIR"),
+            ImportError::OtherEpoch { .. } => coded(ErrorCode::IMPORT_REFUSED).hint(
+                "find out which of the two is the cluster's last; signing with an older epoch can be slashed like a copied key",
+            ),
+            ImportError::Standing { .. } => coded(ErrorCode::IMPORT_REFUSED)
+                .hint("`conclave share list` shows it; there is nothing to import"),
         }
     }
 }
@@ -326,6 +347,7 @@ impl From<ClusterError> for CommandError {
             }
             ClusterError::Differs { .. } => coded(ErrorCode::CLUSTER_DIFFERS)
                 .hint("do not sign it; ask whoever made the plan which cluster it was made from"),
+            ClusterError::Import(error) => error.into(),
             ClusterError::Damaged { .. } => coded(ErrorCode::HOME_DAMAGED),
         }
     }

@@ -12,6 +12,7 @@ use crate::artifacts::ArtifactError;
 use crate::artifacts::record::RecordError;
 use crate::ceremony::MessagesError;
 use crate::ceremony::evidence::EvidenceError;
+use crate::ceremony::imported::ImportedError;
 use crate::ceremony::paper::PaperError;
 use crate::ceremony::plan::PlanError;
 use crate::ceremony::share_proof::ShareProofError;
@@ -22,7 +23,7 @@ use crate::crypto::identity::{IdentityError, IdentityKey, IdentityPublic};
 use crate::ethereum::deposit::DepositFileError;
 use crate::ethereum::keystore::{Capacity, CapacityError, KeystoreError};
 use crate::hash::Digest;
-use crate::json::JsonError;
+use crate::json::{Hex, JsonError};
 use crate::rehearsal::RehearsalError;
 use crate::secret::{PassphraseError, Secret};
 use crate::store::backup::BackupError;
@@ -30,6 +31,7 @@ use crate::store::cluster::ClusterError;
 use crate::store::disk::{self, DiskError};
 use crate::store::folder::FolderError;
 use crate::store::home::HomeError;
+use crate::store::imported::ImportError;
 use crate::store::seat::SeatError;
 use crate::store::share_backup::ShareBackupError;
 use crate::store::vault::{Marker, VaultError};
@@ -140,6 +142,23 @@ fn from_modules() -> Vec<CommandError> {
         .about(&file()),
         CommandError::from(ShareBackupError::OtherShares(cid)).about(&file()),
         CommandError::from(ShareBackupError::Unconfirmed(cid)).about(&file()),
+        ImportError::OtherShares(cid).into(),
+        ImportError::OtherEpoch {
+            key: Hex([0xab; 48]),
+            cid,
+        }
+        .into(),
+        ShareBackupError::Import(ImportError::Standing {
+            key: Hex([0xab; 48]),
+            cid,
+        })
+        .into(),
+        ImportError::Differs("keys").into(),
+        ImportError::Damaged {
+            path: file(),
+            reason: ImportedError::Facts("it has no validator"),
+        }
+        .into(),
         CommandError::from(PaperError::Unlocated),
         CommandError::from(PaperError::NoValidator(7)),
         CommandError::from(ShareProofError::Signature).about(&file()),

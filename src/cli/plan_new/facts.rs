@@ -36,7 +36,7 @@ pub(super) fn network(args: &KeygenArgs) -> Result<NetworkSpec, String> {
 }
 
 /// Reads `[INDEX=]FILE`; without an index it is the position.
-pub(super) fn card(
+pub(in crate::cli) fn card(
     given: &str,
     position: u64,
     cx: &Context,

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::error::CommandError;
 use crate::cli::sealed::{self, BackupPassphrase, By};
-use crate::cli::status::find;
+use crate::cli::share::holding::find;
 use crate::cli::values::counted;
 use crate::cli::{Context, unlock};
 use crate::store::keys::Recipient;
@@ -55,7 +55,7 @@ pub(in crate::cli) fn run(args: &Args, cx: &mut Context) -> Result<(), CommandEr
     let own = asked.then_some(("the passphrase of the backup", sealed::TWIN));
     cx.require(cx.home_needs()?.into_iter().chain(own).collect())?;
     let root = cx.home_root()?;
-    let (_, plan) = find(cx, &root, &args.ceremony)?;
+    let holding = find(cx, &root, &args.ceremony)?;
     let home = cx.open_home()?;
     // Taken first: a person who mistypes it waits for nothing.
     let mut doors = Vec::new();
@@ -67,7 +67,7 @@ pub(in crate::cli) fn run(args: &Args, cx: &mut Context) -> Result<(), CommandEr
         let passphrase = cx.new_passphrase_or("passphrase of the backup", given, sealed::TWIN)?;
         doors.push(By::Passphrase(passphrase));
     }
-    let (backup, left) = ShareBackup::collect(&home, plan.cid(), cx.clock.unix_seconds())?;
+    let (backup, left) = ShareBackup::collect(&home, holding.cid(), cx.clock.unix_seconds())?;
     for name in &left {
         cx.ui.warn(format!(
             "{name} is no message of the ceremony and is not in the backup"
@@ -83,12 +83,18 @@ pub(in crate::cli) fn run(args: &Args, cx: &mut Context) -> Result<(), CommandEr
         }
         cx.ui.data(output.display());
     }
+    let with = match backup.is_imported() {
+        true => "with the description of its cluster, which was made elsewhere".to_owned(),
+        false => format!(
+            "with {} of the ceremony",
+            counted(backup.messages(), "message")
+        ),
+    };
     cx.ui.note(format!(
-        "holds the shares of operator {} for {} of {}, with {} of the ceremony; read back and compared",
+        "holds the shares of operator {} for {} of {}, {with}; read back and compared",
         backup.about().index,
         counted(backup.shares().shares.len(), "validator"),
-        plan.name(),
-        counted(backup.messages(), "message")
+        backup.name(),
     ));
     if !backup.is_confirmed() {
         cx.ui.warn("these shares are not confirmed yet: this backup cannot be restored; make another after `conclave run` confirmed");

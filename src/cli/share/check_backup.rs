@@ -9,6 +9,7 @@ use crate::cli::values::{counted, utc};
 use crate::hash::Digest;
 use crate::json::Text;
 use crate::store::home::{Home, HomeError};
+use crate::store::imported;
 use crate::store::share_backup::{InHome, ShareBackup};
 use crate::store::upkeep::{Done, Note};
 use crate::store::vault::{Marker, glance};
@@ -41,6 +42,8 @@ struct Report {
     name: Text,
     network: String,
     epoch: u64,
+    /// Whether the cluster was made elsewhere.
+    imported: bool,
     index: Index,
     validators: u64,
     made: u64,
@@ -78,8 +81,9 @@ pub(in crate::cli) fn run(args: &Args, cx: &mut Context) -> Result<(), CommandEr
     let home = at_home(cx, &backup, &note, &args.file)?;
     let report = Report {
         cid: about.cid,
-        name: backup.plan().name().clone(),
-        network: backup.plan().network().name().to_owned(),
+        name: backup.name().clone(),
+        network: backup.network().name().to_owned(),
+        imported: backup.is_imported(),
         epoch: about.epoch,
         index: about.index,
         validators: about.validators,
@@ -136,9 +140,15 @@ fn at_home(
         return Ok(AtHome::Other);
     }
     let cid = backup.about().cid;
-    let found = glance(&cx.disk, &root)?;
-    let mut found = found.iter().filter(|glance| glance.cid == cid);
-    if !found.any(|glance| glance.markers.contains(&Marker::Shares)) {
+    let ceremony = glance(&cx.disk, &root)?;
+    let ceremony = ceremony.iter().filter(|glance| glance.cid == cid);
+    let elsewhere = imported::glance(&*cx.disk, &root)?;
+    let mut elsewhere = elsewhere.iter().filter(|glance| glance.cid == cid);
+    let holds = ceremony
+        .into_iter()
+        .any(|glance| glance.markers.contains(&Marker::Shares))
+        || elsewhere.any(|glance| glance.stored);
+    if !holds {
         return Ok(AtHome::Missing);
     }
     let home = cx.open_home()?;

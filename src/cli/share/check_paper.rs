@@ -5,16 +5,16 @@ use std::path::PathBuf;
 use crate::ceremony::paper::PaperShare;
 use crate::cli::Context;
 use crate::cli::error::{CommandError, ErrorCode};
-use crate::cli::share::check_proof::cluster;
 use crate::cli::share::paper_lines;
+use crate::cli::share::public::{Public, cluster};
 use crate::hash::Digest;
 use crate::json::Text;
 
 const EXAMPLE: &str = "\
 Reads: pictures (PNG, JPEG) of pages or of their codes, and text files that hold lines; without a file
 it asks for one line at the terminal, in as many pieces as you like. And the cluster: a cluster.json,
-which is taken on trust; or a record, which is audited first; or a ceremony of this home, which is
-audited too. Opens no home. Stores nothing.
+which is taken on trust, as an Obol cluster-lock.json is; or a record, which is audited first; or a
+ceremony of this home, which is audited too; or an imported cluster of this home. Opens no home. Stores nothing.
 
 A line that was mistyped is not mended: the groups to look at are named, and it is typed again. Ends with
 1 when a line is not right.
@@ -30,7 +30,7 @@ pub(in crate::cli) struct Args {
     /// Pictures of pages, or text files with their lines [default: ask for a line]
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// The cluster: its cluster.json, a record's directory, or a ceremony of this home
+    /// The cluster: its cluster.json or cluster-lock.json, a record's directory, or one of this home
     #[arg(long, value_name = "CLUSTER")]
     cluster: String,
     /// Print JSON
@@ -95,7 +95,7 @@ pub(in crate::cli) fn run(args: &Args, cx: &mut Context) -> Result<(), CommandEr
     if args.json {
         cx.ui.json(&report)?;
     } else {
-        tell(cx, &report);
+        tell(cx, &report, &cluster);
     }
     if report.ok {
         return Ok(());
@@ -112,8 +112,8 @@ pub(in crate::cli) fn run(args: &Args, cx: &mut Context) -> Result<(), CommandEr
     .hint("compare with the paper, and check again; while the vault has the share, print it anew: conclave share paper"))
 }
 
-fn tell(cx: &mut Context, report: &Report) {
-    if !report.audited {
+fn tell(cx: &mut Context, report: &Report, cluster: &Public) {
+    if !report.audited && matches!(cluster, Public::Made(_)) {
         cx.ui.note("the cluster file was taken on trust: it holds no signature; name the record to have it audited");
     }
     for row in &report.lines {

@@ -1,23 +1,25 @@
 //! `share check-proof`.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use crate::artifacts::cluster::{Cluster, MAX_BYTES};
 use crate::ceremony::share_proof::{MAX_SHARE_PROOF_BYTES, ShareProof, ShareProofError, Subject};
 use crate::cli::Context;
-use crate::cli::audit::{examine, verdict};
 use crate::cli::error::{CommandError, ErrorCode};
-use crate::cli::status::find;
+use crate::cli::share::public::{Public, cluster};
 use crate::cli::values::{self, counted, utc};
+use crate::crypto::identity::IdentityPublic;
 use crate::hash::Digest;
 use crate::json::Text;
-use crate::store::disk::Kind;
 use crate::wire::roster::Index;
 
 const EXAMPLE: &str = "\
-Reads: the proofs, and the cluster: a cluster.json, which is taken on trust; or a record, which is
-audited first; or a ceremony of this home, which is audited too. Needs no secret. Writes nothing.
+Reads: the proofs, and the cluster: a cluster.json or an Obol cluster-lock.json, which are taken on
+trust; or a record, which is audited first; or a ceremony of this home, which is audited too; or an
+imported cluster of this home. Needs no secret. Writes nothing.
+
+A lock names no identities: of an imported cluster a proof shows that whoever signed it has the shares.
+Whether that is the operator, its identity says, which is to be compared with the operator's.
 
 With --challenge a proof has to answer it. Without, its date is only what its maker's clock said.
 Ends with 1 when one of the proofs does not hold.
@@ -32,7 +34,7 @@ pub(in crate::cli) struct Args {
     /// Proofs of `share prove`
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
-    /// The cluster: its cluster.json, a record's directory, or a ceremony of this home
+    /// The cluster: its cluster.json or cluster-lock.json, a record's directory, or one of this home
     #[arg(long, value_name = "CLUSTER")]
     cluster: String,
     /// The challenge that they have to answer
@@ -76,6 +78,9 @@ struct Claim {
     #[serde(skip_serializing_if = "Option::is_none")]
     challenge: Option<Text>,
     validators: u64,
+    /// Who signed it, where the cluster names no identities.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    identity: Option<IdentityPublic>,
 }
 
 pub(in crate::cli) fn run(args: &Args, cx: &mut Context) -> Result<(), CommandError> {
@@ -100,7 +105,8 @@ pub(in crate::cli) fn run(args: &Args, cx: &mut Context) -> Result<(), CommandEr
         .filter(|row| row.ok)
         .filter_map(|row| row.claim.as_ref().map(|claim| claim.index))
         .collect();
-    let operators = cluster.operators().iter().map(|operator| operator.index);
+    let operators = cluster.operators();
+    let operators = operators.iter().map(|operator| operator.index);
     let report = Report {
         ok: proofs.iter().all(|row| row.ok),
         cid: *cluster.cid(),
@@ -127,19 +133,22 @@ pub(in crate::cli) fn run(args: &Args, cx: &mut Context) -> Result<(), CommandEr
 }
 
 /// Checks a proof for the cluster, and that it answers what was asked.
-fn judge(proof: &ShareProof, cluster: &Cluster, challenge: Option<&Text>) -> Result<(), String> {
+fn judge(proof: &ShareProof, cluster: &Public, challenge: Option<&Text>) -> Result<(), String> {
     let subject = Subject {
         cid: cluster.cid(),
         outcome: cluster.outcome(),
         epoch: 0,
         sharing: cluster.sharing(),
     };
-    let mut operators = cluster.operators().iter();
-    let operator = operators.find(|operator| operator.index == proof.index());
-    let operator =
-        operator.ok_or_else(|| ShareProofError::OtherOperator(proof.index()).to_string())?;
+    let operators = cluster.operators();
+    let operator = operators
+        .iter()
+        .find(|operator| operator.index == proof.index())
+        .ok_or_else(|| ShareProofError::OtherOperator(proof.index()).to_string())?;
+    // Where the cluster names nobody, who signed is for people to compare.
+    let identity = operator.identity.as_ref().unwrap_or(proof.identity());
     proof
-        .verify(&subject, &operator.identity)
+        .verify(&subject, identity)
         .map_err(|error| error.to_string())?;
     match challenge {
         Some(challenge) if proof.challenge() != Some(challenge) => {
@@ -149,54 +158,41 @@ fn judge(proof: &ShareProof, cluster: &Cluster, challenge: Option<&Text>) -> Res
     }
 }
 
-fn claim(proof: &ShareProof, cluster: &Cluster) -> Claim {
-    let mut operators = cluster.operators().iter();
+fn claim(proof: &ShareProof, cluster: &Public) -> Claim {
+    let operators = cluster.operators();
+    let nobody = operators.iter().all(|operator| operator.identity.is_none());
     Claim {
         index: proof.index(),
         name: operators
-            .find(|operator| operator.identity == *proof.identity())
-            .map(|operator| operator.name.clone()),
+            .into_iter()
+            .find(|operator| operator.identity == Some(*proof.identity()))
+            .and_then(|operator| operator.name),
+        identity: nobody.then(|| *proof.identity()),
         at: proof.created(),
         challenge: proof.challenge().cloned(),
         validators: proof.validators(),
     }
 }
 
-/// Reads the cluster from whatever names it; says whether it was audited here.
-pub(super) fn cluster(name: &str, cx: &mut Context) -> Result<(Cluster, bool), CommandError> {
-    let path = Path::new(name);
-    let place = match cx.disk.kind(path)? {
-        Some(Kind::Directory) => path.to_owned(),
-        Some(_) => {
-            let bytes = cx.read(path, MAX_BYTES)?;
-            let cluster = Cluster::parse(&bytes).map_err(|error| {
-                CommandError::of(ErrorCode::FILE_INVALID, error.to_string()).about(path)
-            })?;
-            return Ok((cluster, false));
-        }
-        None => {
-            let root = cx.home_root()?;
-            find(cx, &root, name)?.0.board.path().to_owned()
-        }
-    };
-    let found = examine(cx, &place)?;
-    if let Err(error) = verdict(&found.report)
-        && error.error_code() != ErrorCode::MISBEHAVIOUR_BESIDE
-    {
-        return Err(error.about(&place));
+/// Says what nobody checked of the cluster.
+pub(super) fn on_trust(cx: &mut Context, cluster: &Public, audited: bool) {
+    match cluster {
+        Public::Imported(_) => cx.ui.note("the cluster was made elsewhere: nothing here can say who has its shares; compare each identity with its operator's"),
+        Public::Made(_) if !audited => cx.ui.note("the cluster file was taken on trust: it holds no signature; name the record to have it audited"),
+        Public::Made(_) => {}
     }
-    let (plan, outcome) = found.keys().map_err(|error| error.about(&place))?;
-    Ok((Cluster::new(plan, outcome)?, true))
 }
 
-fn tell(args: &Args, cx: &mut Context, report: &Report, cluster: &Cluster) {
-    if !report.audited {
-        cx.ui.note("the cluster file was taken on trust: it holds no signature; name the record to have it audited");
-    }
+fn tell(args: &Args, cx: &mut Context, report: &Report, cluster: &Public) {
+    on_trust(cx, cluster, report.audited);
     for row in &report.proofs {
         let claim = row.claim.as_ref();
         let told = claim.map_or_else(String::new, |claim| {
-            let name = claim.name.as_ref().map_or("?", Text::as_str);
+            let name = match (&claim.name, &claim.identity) {
+                (Some(name), _) => name.to_string(),
+                (None, Some(identity)) => identity.to_string(),
+                (None, None) => "?".to_owned(),
+            };
             let answers = claim
                 .challenge
                 .as_ref()
@@ -213,11 +209,13 @@ fn tell(args: &Args, cx: &mut Context, report: &Report, cluster: &Cluster) {
             Some(problem) => format!("{}: DOES NOT HOLD: {problem}", row.file),
         });
     }
-    let unproved: Vec<String> = cluster
-        .operators()
-        .iter()
+    let operators = cluster.operators().into_iter();
+    let unproved: Vec<String> = operators
         .filter(|operator| report.unproved.contains(&operator.index))
-        .map(|operator| format!("{} ({})", operator.name, operator.index))
+        .map(|operator| match operator.name {
+            Some(name) => format!("{name} ({})", operator.index),
+            None => format!("operator {}", operator.index),
+        })
         .collect();
     if !unproved.is_empty() {
         cx.ui

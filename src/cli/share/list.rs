@@ -2,15 +2,17 @@
 
 use std::str::FromStr as _;
 
+use crate::ceremony::imported::ImportedCluster;
 use crate::ceremony::plan::Plan;
 use crate::cli::Context;
 use crate::cli::error::CommandError;
-use crate::cli::share::{Care, State, is_stored};
+use crate::cli::share::{Care, State, holding, is_stored};
 use crate::cli::values::counted;
 use crate::crypto::identity::IdentityPublic;
 use crate::hash::Digest;
 use crate::json::Text;
 use crate::store::home::Home;
+use crate::store::imported;
 use crate::store::vault::{Glance, Marker, glance};
 use crate::wire::roster::Index;
 
@@ -43,7 +45,9 @@ struct Row {
 #[derive(serde::Serialize)]
 struct Cluster {
     name: Text,
-    created: u64,
+    /// An imported cluster says no time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    created: Option<u64>,
     network: String,
     epoch: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -80,12 +84,38 @@ pub(in crate::cli) fn run(args: &Args, cx: &mut Context) -> Result<(), CommandEr
                 Some(_) => State::of(&glance, stored),
                 None => State::Unreadable,
             },
-            care: Care::of(&glance, cx)?,
+            care: match glance.board.path().parent() {
+                Some(directory) => Care::of(&glance.cid, directory, cx)?,
+                None => Care::default(),
+            },
             cluster,
         });
     }
+    for found in imported::glance(&*cx.disk, &root)? {
+        let Some(state) = holding::state(cx, &root, &found)? else {
+            continue;
+        };
+        if let Err(reason) = &found.cluster {
+            cx.ui.warn(format!(
+                "the description of the imported cluster {} cannot be read: {reason}",
+                found.cid.short()
+            ));
+        }
+        rows.push(Row {
+            cid: found.cid,
+            state,
+            care: Care::of(&found.cid, &found.directory, cx)?,
+            cluster: found
+                .cluster
+                .ok()
+                .map(|cluster| imported_cluster(&cluster, found.index)),
+        });
+    }
     // The newest last, next to the prompt.
-    rows.sort_by_key(|row| (row.cluster.as_ref().map(|cluster| cluster.created), row.cid));
+    rows.sort_by_key(|row| {
+        let created = row.cluster.as_ref().and_then(|cluster| cluster.created);
+        (created, row.cid)
+    });
     if args.json {
         return cx.ui.json(&serde_json::json!({ "shares": rows }));
     }
@@ -125,11 +155,24 @@ fn plan(glance: &Glance) -> Result<Plan, CommandError> {
     Ok(Plan::parse(&glance.board.plan_bytes()?)?)
 }
 
+fn imported_cluster(cluster: &ImportedCluster, index: Option<Index>) -> Cluster {
+    Cluster {
+        name: cluster.name().clone(),
+        created: None,
+        network: cluster.network().name().to_owned(),
+        epoch: 0,
+        index,
+        operators: cluster.operators().len(),
+        threshold: cluster.sharing().threshold(),
+        validators: cluster.sharing().validators(),
+    }
+}
+
 fn cluster(plan: &Plan, me: Option<&IdentityPublic>) -> Cluster {
     let own = me.and_then(|identity| plan.roster().by_identity(identity));
     Cluster {
         name: plan.name().clone(),
-        created: plan.created(),
+        created: Some(plan.created()),
         network: plan.network().name().to_owned(),
         epoch: 0,
         index: own.map(|operator| operator.index),

@@ -7,11 +7,11 @@ use maud::{DOCTYPE, PreEscaped, html};
 use sha2::{Digest as _, Sha256};
 
 use crate::ceremony::paper::{GROUP, PaperShare};
-use crate::ceremony::plan::Plan;
+use crate::ceremony::shares::OwnShares;
 use crate::cli::Context;
 use crate::cli::error::{CommandError, ErrorCode};
+use crate::cli::share::holding::{Holding, find};
 use crate::cli::share::own_shares;
-use crate::cli::status::find;
 use crate::cli::values::counted;
 use crate::courier::qr::symbol::Symbol;
 use crate::crypto::point::G1;
@@ -57,9 +57,9 @@ pub(in crate::cli) struct Args {
 pub(in crate::cli) fn run(args: &Args, cx: &mut Context) -> Result<(), CommandError> {
     cx.require(cx.home_needs()?.into_iter().collect())?;
     let root = cx.home_root()?;
-    let (_, plan) = find(cx, &root, &args.ceremony)?;
+    let holding = find(cx, &root, &args.ceremony)?;
     let home = cx.open_home()?;
-    let own = own_shares(&home, plan.cid())?;
+    let own = own_shares(&home, holding.cid())?;
     let mut positions = args.validator.clone();
     if positions.is_empty() {
         positions = (0..own.shares.len()).collect();
@@ -79,10 +79,10 @@ pub(in crate::cli) fn run(args: &Args, cx: &mut Context) -> Result<(), CommandEr
         .iter()
         .map(|position| PaperShare::of(&own, *position))
         .collect::<Result<Vec<_>, _>>()?;
-    agree(args, cx, &plan, papers.len())?;
+    agree(args, cx, &holding, papers.len())?;
     cx.disk.create_dir_all(&args.out, Access::Private)?;
     for paper in &papers {
-        let page = page(&plan, own.shares.len(), paper)?;
+        let page = page(&holding, &own, paper)?;
         let name = format!(
             "share-{}-validator-{}-operator-{}.html",
             paper.ceremony(),
@@ -100,27 +100,35 @@ pub(in crate::cli) fn run(args: &Args, cx: &mut Context) -> Result<(), CommandEr
         .warn("each page holds a share in clear: print it, check the print, and delete the file");
     cx.ui.next(format!(
         "check what was printed: conclave share check-paper --cluster {}",
-        plan.cid().short()
+        holding.cid().short()
     ));
     Ok(())
 }
 
 /// Asks whether shares may leave the vault unencrypted.
-fn agree(args: &Args, cx: &mut Context, plan: &Plan, count: usize) -> Result<(), CommandError> {
+fn agree(
+    args: &Args,
+    cx: &mut Context,
+    holding: &Holding,
+    count: usize,
+) -> Result<(), CommandError> {
     if args.danger_in_clear {
         return Ok(());
     }
     cx.ui.warn(format!(
         "{} of your share of {} will stand in clear in {}: whoever reads one has that share",
         counted(count, "page"),
-        plan.name(),
+        holding.name(),
         args.out.display()
     ));
     let typed = cx.answer(
-        format!("Type the ceremony's name ({}) to write them:", plan.name()),
+        format!(
+            "Type the ceremony's name ({}) to write them:",
+            holding.name()
+        ),
         "--danger-in-clear, if the pages may hold the shares unencrypted",
     )?;
-    if typed == plan.name().as_str() {
+    if typed == holding.name().as_str() {
         return Ok(());
     }
     Err(CommandError::of(
@@ -131,16 +139,21 @@ fn agree(args: &Args, cx: &mut Context, plan: &Plan, count: usize) -> Result<(),
 
 /// One page: what the share belongs to, its line in groups, and the line as a code.
 fn page(
-    plan: &Plan,
-    validators: usize,
+    holding: &Holding,
+    own: &OwnShares,
     paper: &PaperShare,
 ) -> Result<Secret<String>, CommandError> {
     let line = paper.line();
-    let operators = plan.roster();
-    let name = operators
+    let operators = holding.operators();
+    let operator = operators
         .iter()
-        .find(|operator| operator.index.get() == paper.index())
-        .map_or_else(String::new, |operator| operator.card.name().to_string());
+        .find(|(index, _)| *index == paper.index())
+        .and_then(|(_, name)| name.as_ref())
+        .map_or_else(
+            || paper.index().to_string(),
+            |name| format!("{} ({name})", paper.index()),
+        );
+    let (validators, threshold) = (own.shares.len(), own.sharing.threshold());
     let public = G1::generator_times(paper.share());
     let fingerprint = public.map_or_else(String::new, |public| {
         crate::json::encode_hex(&public.to_bytes())
@@ -159,11 +172,11 @@ fn page(
             Base64::encode_string(&code.png(8))
         );
         let facts = [
-            ("Ceremony", format!("{} ({})", plan.name(), paper.ceremony())),
-            ("Network", plan.network().name().to_owned()),
+            ("Ceremony", format!("{} ({})", holding.name(), paper.ceremony())),
+            ("Network", holding.network().name().to_owned()),
             ("Validator", format!("position {} of {}", paper.position(), counted(validators, "validator"))),
-            ("Operator", format!("{} ({name})", paper.index())),
-            ("Needed", format!("{} of {} operators", plan.threshold(), operators.len())),
+            ("Operator", operator),
+            ("Needed", format!("{threshold} of {} operators", operators.len())),
             ("Public key of the share", fingerprint.clone()),
         ];
         let page = html! {
@@ -176,14 +189,14 @@ fn page(
                     meta name="color-scheme" content="light";
                     meta name="referrer" content="no-referrer";
                     link rel="icon" href="data:,";
-                    title { "A share of " (plan.name()) " - conclave" }
+                    title { "A share of " (holding.name()) " - conclave" }
                     style { (PreEscaped(STYLE)) }
                 }
                 body {
                     main {
-                        h1 { "A share of " (plan.name()) }
+                        h1 { "A share of " (holding.name()) }
                         p.secret { "Secret. Whoever reads this page has the share." }
-                        @if plan.is_rehearsal() { p.secret { "Of a rehearsal: worth nothing." } }
+                        @if holding.network().is_rehearsal() { p.secret { "Of a rehearsal: worth nothing." } }
                         dl {
                             @for (word, value) in &facts {
                                 dt { (word) } dd { (value) }

@@ -10,7 +10,8 @@ use crate::store::share_backup::InHome;
 
 const EXAMPLE: &str = "\
 Reads: a backup of shares. Writes: the home, which has to be of the same identity: the shares, the
-ceremony's board and messages, and its card without a secret. Nothing is overwritten, and nothing is
+ceremony's board and messages, and its card without a secret; of an imported cluster, its description.
+Nothing is overwritten, and nothing is
 mixed: shares of another ceremony, epoch or operator are refused.
 
 It says nothing new in the ceremony: the shares come back together with the confirm that speaks of
@@ -46,12 +47,15 @@ pub(in crate::cli) fn run(args: &Args, cx: &mut Context) -> Result<(), CommandEr
         },
         about.index,
         counted(backup.shares().shares.len(), "validator"),
-        backup.plan().name(),
+        backup.name(),
         utc(about.created)
     ));
     cx.ui.warn("never sign with the same share on two machines: stop the old one for good before this one signs");
-    cx.ui.next(
-        "conclave run PLAN --via FOLDER writes your files again, and says whether the ceremony is complete",
-    );
+    cx.ui.next(match backup.is_imported() {
+        true => "conclave share list shows what the vault holds",
+        false => {
+            "conclave run PLAN --via FOLDER writes your files again, and says whether the ceremony is complete"
+        }
+    });
     Ok(())
 }

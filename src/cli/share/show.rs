@@ -2,8 +2,8 @@
 
 use crate::cli::Context;
 use crate::cli::error::CommandError;
+use crate::cli::share::holding::find;
 use crate::cli::share::{Care, State, own_shares};
-use crate::cli::status::find;
 use crate::cli::values::{counted, utc};
 use crate::hash::Digest;
 use crate::json::{Hex, Text};
@@ -51,7 +51,8 @@ struct Report {
 #[derive(serde::Serialize)]
 struct Operator {
     index: u64,
-    name: Text,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<Text>,
 }
 
 #[derive(serde::Serialize)]
@@ -64,9 +65,9 @@ struct Row {
 pub(in crate::cli) fn run(args: &Args, cx: &mut Context) -> Result<(), CommandError> {
     cx.require(cx.home_needs()?.into_iter().collect())?;
     let root = cx.home_root()?;
-    let (glance, plan) = find(cx, &root, &args.ceremony)?;
+    let holding = find(cx, &root, &args.ceremony)?;
     let home = cx.open_home()?;
-    let own = own_shares(&home, plan.cid())?;
+    let own = own_shares(&home, holding.cid())?;
     let sharing = &own.sharing;
     let position = sharing.indices().iter().position(|x| *x == own.index);
     let keys = sharing
@@ -77,21 +78,19 @@ pub(in crate::cli) fn run(args: &Args, cx: &mut Context) -> Result<(), CommandEr
         public_key: Hex(key.to_bytes()),
         public_share: Hex(share.to_bytes()),
     });
-    let operators = plan.roster().iter().map(|operator| Operator {
-        index: operator.index.get(),
-        name: operator.card.name().clone(),
-    });
+    let operators = holding.operators().into_iter();
+    let operators = operators.map(|(index, name)| Operator { index, name });
     let report = Report {
-        cid: *plan.cid(),
-        name: plan.name().clone(),
-        network: plan.network().name().to_owned(),
-        state: State::of(&glance, true),
+        cid: *holding.cid(),
+        name: holding.name().clone(),
+        network: holding.network().name().to_owned(),
+        state: holding.state,
         epoch: 0,
         transcript: own.transcript,
         threshold: sharing.threshold(),
         operators: operators.collect(),
         index: own.index,
-        care: Care::of(&glance, cx)?,
+        care: Care::of(holding.cid(), &holding.directory, cx)?,
         validators: validators.collect(),
     };
     if args.json {
@@ -108,7 +107,11 @@ fn tell(args: &Args, cx: &mut Context, report: &Report) {
         report.network,
         report.state.words()
     ));
-    cx.ui.data(format!("ceremony {}", report.cid));
+    let what = match report.state {
+        State::Imported => "imported cluster",
+        _ => "ceremony",
+    };
+    cx.ui.data(format!("{what} {}", report.cid));
     cx.ui.data(format!(
         "epoch {}, threshold {} of {}",
         report.epoch,
@@ -121,8 +124,8 @@ fn tell(args: &Args, cx: &mut Context, report: &Report) {
         } else {
             ""
         };
-        cx.ui
-            .data(format!("  {:>3}  {}{own}", operator.index, operator.name));
+        let name = operator.name.as_ref().map_or("(no name)", Text::as_str);
+        cx.ui.data(format!("  {:>3}  {name}{own}", operator.index));
     }
     cx.ui.data(report.care.words());
     for (done, time) in [

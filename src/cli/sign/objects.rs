@@ -5,7 +5,7 @@ use std::path::Path;
 use clap::Args;
 
 use super::PlanArgs;
-use crate::ceremony::plan::{KeygenPlan, Registration, SignObject};
+use crate::ceremony::plan::{Registration, SignObject};
 use crate::cli::Context;
 use crate::cli::error::{CommandError, ErrorCode};
 use crate::cli::validators_csv::messages::{MessageRow, parse};
@@ -13,6 +13,7 @@ use crate::cli::validators_csv::{MAX_CSV_BYTES, on_lines};
 use crate::cli::values;
 use crate::ethereum::address::{Address, Written};
 use crate::ethereum::amount::Rules;
+use crate::ethereum::network::NetworkSpec;
 use crate::ethereum::withdrawal::CredentialsKind;
 use crate::json::excerpt;
 
@@ -156,7 +157,7 @@ pub(super) trait Listed {
     fn objects(
         &self,
         csv: Option<&Path>,
-        cluster: &KeygenPlan<'_>,
+        network: &NetworkSpec,
         created: u64,
         cx: &mut Context,
     ) -> Result<Vec<Object>, CommandError> {
@@ -191,7 +192,7 @@ pub(super) trait Listed {
             let mut row = Row {
                 cells,
                 place: &place,
-                rules: cluster.network().rules(),
+                rules: network.rules(),
                 created,
                 problems: &mut problems,
                 lower_case: false,

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::form::{hex_array, parse_json};
 use super::{Crypto, KeystoreError, public_key_of};
+use crate::crypto::scalar::Scalar;
 use crate::ethereum::hd::KeyPath;
 use crate::json::Hex;
 use crate::secret::Passphrase;
@@ -136,14 +137,20 @@ impl ForeignKeystore {
     /// Opens it, one key derivation, and returns the public key of the secret inside, which must be
     /// the one that the file names.
     pub fn open(&self, passphrase: &Passphrase) -> Result<[u8; 48], KeystoreError> {
+        Ok(self.secret(passphrase)?.1)
+    }
+
+    /// [`Self::open`] for who needs the secret: the scalar, and its public key.
+    pub fn secret(&self, passphrase: &Passphrase) -> Result<(Scalar, [u8; 48]), KeystoreError> {
         let secret = self.crypto.decrypt_seed(passphrase)?;
         let actual = public_key_of(&secret)?;
-        match self.pubkey {
-            Some(named) if named != actual => Err(KeystoreError::OtherKey {
+        if let Some(named) = self.pubkey.filter(|named| *named != actual) {
+            return Err(KeystoreError::OtherKey {
                 actual: Hex(actual),
                 named: Hex(named),
-            }),
-            _ => Ok(actual),
+            });
         }
+        let scalar = secret.expose(Scalar::from_bytes);
+        Ok((scalar.ok_or(KeystoreError::NotASecretKey)?, actual))
     }
 }

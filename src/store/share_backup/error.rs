@@ -7,6 +7,7 @@ use crate::hash::Digest;
 use crate::store::backup::{MAX_BACKUP_BYTES, MAX_BACKUP_FILES};
 use crate::store::folder::FolderError;
 use crate::store::home::HomeError;
+use crate::store::imported::ImportError;
 use crate::store::vault::VaultError;
 
 /// Why shares could not be backed up, checked or restored.
@@ -24,6 +25,9 @@ pub enum ShareBackupError {
     /// The stored shares are damaged.
     #[error(transparent)]
     Shares(#[from] SharesError),
+    /// The shares of an imported cluster were refused.
+    #[error(transparent)]
+    Import(#[from] ImportError),
     /// The vault holds no shares of the ceremony.
     #[error("this home holds no shares of ceremony {}", .0.short())]
     NoShares(Digest),

@@ -5,21 +5,26 @@ use std::path::Path;
 use conclave::ambient::{Randomness, RandomnessError};
 use conclave::artifacts::cluster::Cluster;
 use conclave::ceremony::evidence::Evidence;
+use conclave::ceremony::imported::ImportedCluster;
 use conclave::ceremony::paper::PaperShare;
 use conclave::ceremony::{Unobserved, session::Session};
 use conclave::crypto::bls;
+use conclave::crypto::polynomial::Polynomial;
 use conclave::crypto::scalar::Scalar;
+use conclave::crypto::xof::Xof;
 use conclave::ethereum::address::Address;
 use conclave::ethereum::amount::Gwei;
 use conclave::ethereum::deposit::{DepositData, DepositEntry, DepositMessage, write_entries};
 use conclave::ethereum::keystore::{KdfChoice, Keystore};
 use conclave::ethereum::network::Network;
 use conclave::ethereum::withdrawal::{CredentialsKind, WithdrawalCredentials};
+use conclave::formats::obol_lock::ObolLock;
 use conclave::json;
 use conclave::secret::Passphrase;
 use conclave::store::disk::Disk as _;
 use conclave::store::known::{Book, How};
 use conclave::store::wrap::{WorkFactor, Wrap, seal};
+use conclave::wire::roster::Index;
 use serde_json::{Value, json};
 
 use super::targets::boards::{Stage, perform, stage};
@@ -103,6 +108,10 @@ pub(super) fn all() -> Vec<Seed> {
         add("share_proof", name, &json::canonical(proof).unwrap());
     }
     add("share_backup", "first", &share_archive());
+    let (lock, description, shares) = imported();
+    add("obol_lock", "four", &lock);
+    add("imported", "four", &description);
+    add("share_backup", "imported", &shares);
     for name in ["complained", "equivocated"] {
         add("evidence", name, &evidence(&scripts[name]));
     }
@@ -329,6 +338,44 @@ fn share_archive() -> Vec<u8> {
         files.extend([("plan.json", plan.bytes()), ("shares.bin", blob.as_slice())]);
         packed("conclave-shares", &files)
     })
+}
+
+/// A cluster of another tool: its lock, its description, and a backup of shares of it.
+fn imported() -> (Vec<u8>, Vec<u8>, Vec<u8>) {
+    let mut stream = Xof::new(&[12; 32]);
+    let polynomial = Polynomial::draw(&mut stream, 3);
+    let key = |x: u64| {
+        let key = bls::public_key(&polynomial.evaluate(x)).unwrap();
+        format!("0x{}", json::encode_hex(&key.to_bytes()))
+    };
+    let lock = json!({
+        "cluster_definition": {
+            "name": "West", "version": "v1.10.0", "operators": [{}, {}, {}, {}], "num_validators": 1,
+            "threshold": 3, "fork_version": "0x10000910", "deposit_amounts": null,
+        },
+        "distributed_validators": [{
+            "distributed_public_key": key(0), "public_shares": [key(1), key(2), key(3), key(4)],
+        }],
+    });
+    let lock = lock.to_string().into_bytes();
+    let cluster = ImportedCluster::of_lock(&ObolLock::parse(&lock).unwrap()).unwrap();
+    let own = cluster.own_shares(Index::new(2).unwrap(), vec![polynomial.evaluate(2)]);
+    let Stage { players, .. } = stage();
+    let about = json!({
+        "cid": cluster.cid(), "created": 7, "epoch": 0, "files": 2,
+        "identity": players[0].me.identity.public(), "index": 2, "tool": "0.1.0",
+        "transcript": cluster.cid(), "validators": 1, "version": 1,
+    });
+    let about = json::canonical_value(&about).unwrap();
+    let archive = own.to_blob().unwrap().expose(|blob| {
+        let files = [
+            ("backup.json", about.as_slice()),
+            ("cluster.json", cluster.bytes()),
+            ("shares.bin", blob.as_slice()),
+        ];
+        packed("conclave-shares", &files)
+    });
+    (lock, cluster.bytes().to_vec(), archive)
 }
 
 fn packed(directory: &str, files: &[(&str, &[u8])]) -> Vec<u8> {

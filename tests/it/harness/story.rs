@@ -279,6 +279,7 @@ impl Story {
             "share check-backup",
             "share restore ",
             "share restore-paper",
+            "share import",
             "share paper",
         ];
         let mut answered = line.clone();

@@ -1,0 +1,141 @@
+//! What the vault's shares belong to: a ceremony of this home, or a cluster that was made elsewhere.
+
+use std::path::{Path, PathBuf};
+
+use crate::ceremony::imported::ImportedCluster;
+use crate::ceremony::plan::Plan;
+use crate::cli::Context;
+use crate::cli::error::{CommandError, ErrorCode};
+use crate::cli::share::{State, is_stored};
+use crate::cli::status::{self, ambiguous};
+use crate::ethereum::network::NetworkSpec;
+use crate::hash::Digest;
+use crate::json::Text;
+use crate::store::imported::{self, ImportedGlance};
+use crate::store::vault::Glance;
+
+/// One of them, found by its name.
+pub(super) struct Holding {
+    /// Its directory in the home.
+    pub(super) directory: PathBuf,
+    /// Where its shares stand.
+    pub(super) state: State,
+    /// Which it is.
+    pub(super) origin: Origin,
+}
+
+/// Where the keys come from.
+pub(super) enum Origin {
+    /// From a ceremony.
+    Ceremony {
+        glance: Box<Glance>,
+        plan: Box<Plan>,
+    },
+    /// From elsewhere.
+    Imported(Box<ImportedCluster>),
+}
+
+impl Holding {
+    /// The ceremony id, or what stands for it.
+    pub(super) fn cid(&self) -> &Digest {
+        match &self.origin {
+            Origin::Ceremony { plan, .. } => plan.cid(),
+            Origin::Imported(cluster) => cluster.cid(),
+        }
+    }
+
+    /// What people call it.
+    pub(super) fn name(&self) -> &Text {
+        match &self.origin {
+            Origin::Ceremony { plan, .. } => plan.name(),
+            Origin::Imported(cluster) => cluster.name(),
+        }
+    }
+
+    /// The network.
+    pub(super) fn network(&self) -> &NetworkSpec {
+        match &self.origin {
+            Origin::Ceremony { plan, .. } => plan.network(),
+            Origin::Imported(cluster) => cluster.network(),
+        }
+    }
+
+    /// The operators by index, with their names where they have some.
+    pub(super) fn operators(&self) -> Vec<(u64, Option<Text>)> {
+        match &self.origin {
+            Origin::Ceremony { plan, .. } => {
+                let operators = plan.roster().iter();
+                operators
+                    .map(|operator| (operator.index.get(), Some(operator.card.name().clone())))
+                    .collect()
+            }
+            Origin::Imported(cluster) => {
+                let operators = cluster.operators().iter();
+                operators
+                    .map(|operator| (operator.index.get(), operator.name.clone()))
+                    .collect()
+            }
+        }
+    }
+}
+
+/// Where the shares of an imported cluster stand; nothing, if none were ever put into the vault.
+pub(super) fn state(
+    cx: &Context,
+    root: &Path,
+    found: &ImportedGlance,
+) -> Result<Option<State>, CommandError> {
+    Ok(match (is_stored(cx, root, &found.cid)?, found.stored) {
+        (false, false) => None,
+        (false, true) => Some(State::Missing),
+        (true, _) if found.cluster.is_err() => Some(State::Unreadable),
+        (true, _) => Some(State::Imported),
+    })
+}
+
+/// Finds what shares belong to, by its id's start, its name, or a plan's file.
+pub(super) fn find(cx: &Context, root: &Path, name: &str) -> Result<Holding, CommandError> {
+    let mut elsewhere = imports(cx, root, name)?;
+    let ceremony = match status::find(cx, root, name) {
+        Err(error)
+            if error.error_code() == ErrorCode::CEREMONY_UNKNOWN && !elsewhere.is_empty() =>
+        {
+            None
+        }
+        other => Some(other?),
+    };
+    match (ceremony, elsewhere.pop()) {
+        (Some((glance, plan)), None) => Ok(Holding {
+            directory: glance.board.path().parent().unwrap_or(root).to_owned(),
+            state: State::of(&glance, true),
+            origin: Origin::Ceremony {
+                glance: Box::new(glance),
+                plan: Box::new(plan),
+            },
+        }),
+        (None, Some((directory, cluster))) if elsewhere.is_empty() => Ok(Holding {
+            directory,
+            state: State::Imported,
+            origin: Origin::Imported(Box::new(cluster)),
+        }),
+        _ => Err(ambiguous(name)),
+    }
+}
+
+/// The imported clusters of the home that a name may mean.
+pub(in crate::cli) fn imports(
+    cx: &Context,
+    root: &Path,
+    name: &str,
+) -> Result<Vec<(PathBuf, ImportedCluster)>, CommandError> {
+    let mut found = Vec::new();
+    for glance in imported::glance(&*cx.disk, root)? {
+        // One that cannot be read does not hide the others; `share list` names it.
+        if let Ok(cluster) = glance.cluster
+            && (glance.cid.to_string().starts_with(name) || cluster.name().as_str() == name)
+        {
+            found.push((glance.directory, cluster));
+        }
+    }
+    Ok(found)
+}

@@ -19,7 +19,7 @@ use super::disk::{Access, Disk, DiskError, Kind};
 use super::folder::MAX_FILE_BYTES;
 use super::home::{Home, HomeError, HomePublic, building_site, publish, refuse_standing};
 use super::upkeep::DIRECTORY as UPKEEP;
-use super::vault::{Marker, Vault, VaultError};
+use super::vault::{BACKED_UP, Marker, Vault, VaultError};
 use crate::json::{self, MAX_QUOTED_CHARS, encode_hex, excerpt};
 
 /// The version of the archive.
@@ -347,7 +347,8 @@ fn is_directory(name: &str) -> bool {
         ["cards", card] => is_hex(card, 8),
         ["ceremonies" | "vault", cid] => is_hex(cid, 32),
         ["ceremonies", cid, directory] => {
-            is_hex(cid, 32) && CEREMONY_DIRECTORIES.contains(directory)
+            let known = *directory == BACKED_UP || CEREMONY_DIRECTORIES.contains(directory);
+            is_hex(cid, 32) && known
         }
         _ => false,
     }
@@ -361,6 +362,7 @@ fn is_file(name: &str) -> bool {
             let marker = || Marker::ALL.iter().any(|marker| marker.as_str() == *file);
             is_hex(cid, 32) && (*file == ARRIVALS || marker())
         }
+        ["ceremonies", cid, BACKED_UP, transcript] => is_hex(cid, 32) && is_hex(transcript, 32),
         ["ceremonies", cid, directory, file] => {
             is_hex(cid, 32) && CEREMONY_DIRECTORIES.contains(directory) && is_plain(file)
         }
@@ -382,6 +384,7 @@ mod tests {
             format!("ceremonies/{cid}/accepted"),
             format!("ceremonies/{cid}/board/1-deal-alice~2.json"),
             format!("ceremonies/{cid}/arrivals.json"),
+            format!("ceremonies/{cid}/backed-up/{cid}"),
             format!("vault/{cid}/shares.age"),
         ] {
             assert!(is_file(&name), "{name}");
@@ -394,6 +397,7 @@ mod tests {
             "home.json/".to_owned(),
             "cards/0123456789ABCDEF/secret.age".to_owned(),
             "cards/../home.json".to_owned(),
+            format!("ceremonies/{cid}/backed-up/x"),
             format!("ceremonies/{cid}/board/../x"),
             format!("ceremonies/{cid}/board/.."),
             format!("ceremonies/{cid}/board/.hidden"),

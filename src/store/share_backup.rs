@@ -104,14 +104,17 @@ struct Files {
 }
 
 impl ShareBackup {
-    /// Collects the shares of a ceremony; fails while it is at work. Returns beside it the files of
-    /// its board that are no messages of it, which are left out.
+    /// Collects the shares of a ceremony. Returns beside it the files of its board that are no messages
+    /// of it, which are left out.
+    ///
+    /// Without the ceremony's lock, which a `run` has that waits for this very backup: every file here is
+    /// written once, by a rename, and an own message lies in `own` before it lies on the board, which is
+    /// read first. Whatever is added meanwhile is in the backup or not, and what is in it fits.
     pub fn collect(
         home: &Home,
         cid: &Digest,
         created: u64,
     ) -> Result<(Self, Vec<String>), ShareBackupError> {
-        let _lock = home.lock_ceremony(cid)?;
         let vault = Vault::new(home);
         let blob = vault.shares(cid)?.ok_or(ShareBackupError::NoShares(*cid))?;
         let shares = OwnShares::from_blob(&blob)?;
@@ -253,6 +256,24 @@ impl ShareBackup {
             shares,
             confirmed: found,
         })
+    }
+
+    /// The same shares with the messages of their ceremony's record, by name, for a backup that was made
+    /// before this operator confirmed. The own confirm among them has to speak of these very shares: its
+    /// transcript is computed anew from their public side.
+    pub fn with_record(
+        self,
+        record: &Plan,
+        messages: BTreeMap<String, Vec<u8>>,
+    ) -> Result<Self, ShareBackupError> {
+        if record.cid() != &self.about.cid {
+            return Err(malformed(&"the record is another ceremony's"));
+        }
+        let OwnShares {
+            sharing, shares, ..
+        } = self.shares;
+        let (index, created) = (self.about.index, self.about.created);
+        Self::of_record(self.plan, messages, index, sharing, shares, created)
     }
 
     /// Writes it as a tar archive: the same contents, the same bytes.

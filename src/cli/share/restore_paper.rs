@@ -1,14 +1,14 @@
 //! `share restore-paper`.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::ceremony::Messages as _;
 use crate::ceremony::paper::PaperShare;
 use crate::ceremony::plan::Plan;
 use crate::ceremony::step::SessionError;
 use crate::cli::Context;
-use crate::cli::audit::{examine_files, verdict};
+use crate::cli::audit::{Audited, examine_files, verdict};
 use crate::cli::error::{CommandError, ErrorCode};
 use crate::cli::home::identity_of;
 use crate::cli::share::paper_lines;
@@ -45,12 +45,7 @@ pub(in crate::cli) struct Args {
 pub(in crate::cli) fn run(args: &Args, cx: &mut Context) -> Result<(), CommandError> {
     cx.require(cx.home_needs()?.into_iter().collect())?;
     paper_lines::require(&args.files, cx)?;
-    let (found, files) = examine_files(cx, &args.record)?;
-    if let Err(error) = verdict(&found.report)
-        && error.error_code() != ErrorCode::MISBEHAVIOUR_BESIDE
-    {
-        return Err(error.about(&args.record));
-    }
+    let (found, messages) = audited(cx, &args.record)?;
     let (_, outcome) = found.keys().map_err(|error| error.about(&args.record))?;
     let home = cx.open_home()?;
     let identity = identity_of(&home)?.public();
@@ -74,11 +69,6 @@ pub(in crate::cli) fn run(args: &Args, cx: &mut Context) -> Result<(), CommandEr
         ask(cx, &mut wanted)?;
     }
     let shares = wanted.all()?;
-    let mut messages = BTreeMap::new();
-    for id in files.messages() {
-        let bytes = files.load(id).map_err(SessionError::from)?;
-        messages.insert(id.clone(), bytes);
-    }
     let created = cx.clock.unix_seconds();
     let backup = ShareBackup::of_record(
         plan.clone(),
@@ -104,6 +94,26 @@ pub(in crate::cli) fn run(args: &Args, cx: &mut Context) -> Result<(), CommandEr
         "conclave run PLAN --via FOLDER writes your files again, and says whether the ceremony is complete",
     );
     Ok(())
+}
+
+/// Audits the record of a complete ceremony that makes keys; returns its messages beside it, by name.
+pub(super) fn audited(
+    cx: &mut Context,
+    record: &Path,
+) -> Result<(Audited, BTreeMap<String, Vec<u8>>), CommandError> {
+    let (found, files) = examine_files(cx, record)?;
+    if let Err(error) = verdict(&found.report)
+        && error.error_code() != ErrorCode::MISBEHAVIOUR_BESIDE
+    {
+        return Err(error.about(record));
+    }
+    found.keys().map_err(|error| error.about(record))?;
+    let mut messages = BTreeMap::new();
+    for id in files.messages() {
+        let bytes = files.load(id).map_err(SessionError::from)?;
+        messages.insert(id.clone(), bytes);
+    }
+    Ok((found, messages))
 }
 
 /// The shares that are still to come.

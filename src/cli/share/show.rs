@@ -85,7 +85,7 @@ pub(in crate::cli) fn run(args: &Args, cx: &mut Context) -> Result<(), CommandEr
         cid: *plan.cid(),
         name: plan.name().clone(),
         network: plan.network().name().to_owned(),
-        state: State::of(&glance, true),
+        state: State::of(&glance, &plan, true),
         epoch: 0,
         transcript: own.transcript,
         threshold: sharing.threshold(),

@@ -45,6 +45,8 @@ pub enum Standing {
         /// Whose confirms are missing.
         confirms: Vec<Index>,
     },
+    /// This operator has to check a backup of its shares before it confirms.
+    AwaitingBackup,
     /// More operators have to sign, in a signing ceremony; what is proved beside it ends nothing.
     AwaitingPartials(AwaitedPartials, Vec<Fault>),
     /// It cannot become complete.
@@ -107,6 +109,7 @@ pub fn run(
                 Standing::Complete { outcome, faults }
             }
             Step::Wait { deals, confirms } => Standing::Waiting { deals, confirms },
+            Step::AwaitBackup => Standing::AwaitingBackup,
             Step::AwaitPartials { awaited, faults } => Standing::AwaitingPartials(awaited, faults),
             Step::Stop(stop) => {
                 if !stop.faults.is_empty() || !stop.collisions.is_empty() {

@@ -36,8 +36,9 @@ use crate::secret::{Passphrase, PassphraseError};
 use crate::store::disk::{Access, Disk, DiskError};
 use crate::store::home::{Home, HomeError};
 use crate::store::seat::SeatError;
+use crate::store::share_backup::ShareBackupError;
 use crate::store::vault::VaultError;
-use crate::store::wrap::{Unlock, Wrap};
+use crate::store::wrap::{Unlock, Wrap, WrapError};
 use crate::wire::card::{CardError, VerifiedCard, ceremony_secret};
 use crate::wire::code::Code;
 use crate::wire::roster::{Index, IndexError, Roster};
@@ -161,6 +162,12 @@ pub enum RehearsalError {
     /// A vault failed.
     #[error(transparent)]
     Vault(#[from] VaultError),
+    /// A backup of shares, which the plan requires, was refused.
+    #[error(transparent)]
+    Backup(#[from] ShareBackupError),
+    /// A backup of shares could not be encrypted or opened.
+    #[error("a backup of shares {0}")]
+    Sealed(#[from] WrapError),
     /// A card could not be made.
     #[error(transparent)]
     Card(#[from] CardError),

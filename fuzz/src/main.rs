@@ -11,11 +11,13 @@ use targets::{ALL, Target, find};
 #[path = "../../tests/it/harness"]
 mod harness {
     pub(crate) mod ceremony;
+    pub(crate) mod disk;
     pub(crate) mod faultplan;
     pub(crate) mod faults;
     pub(crate) mod forgery;
     pub(crate) mod homes;
     pub(crate) mod signing;
+    pub(crate) mod signplan;
 }
 #[allow(dead_code)]
 #[path = "../targets/mod.rs"]

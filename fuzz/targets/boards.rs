@@ -530,7 +530,10 @@ pub(crate) fn board(bytes: &[u8]) {
                         "stopped, and complete"
                     );
                 }
-                Step::StoreShares(_) | Step::Wait { .. } | Step::AwaitPartials { .. } => {}
+                Step::StoreShares(_)
+                | Step::Wait { .. }
+                | Step::AwaitBackup
+                | Step::AwaitPartials { .. } => {}
             }
             assert_eq!(
                 std::mem::discriminant(&step),

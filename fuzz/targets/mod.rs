@@ -92,6 +92,7 @@ pub(crate) const ALL: &[Target] = &[
     target("share_proof", public::share_proof, Shape::Json, 30),
     target("shares", stores::shares, Shape::Bytes, 10),
     target("sign_csv", signing::list, Shape::Text, 50),
+    target("sign_faults", faults::sign, Shape::Bytes, 0),
     target("signed", signing::signed, Shape::Json, 20),
     target("text", foreign::text, Shape::Text, 100),
 ];

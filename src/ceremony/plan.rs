@@ -11,7 +11,7 @@ mod sign;
 mod warnings;
 
 pub use checks::{instalment_problems, threshold_problem};
-pub use keygen::{Draft, KeygenFacts, KeygenPlan, Registration, RehearsalSize, Validator};
+pub use keygen::{Backups, Draft, KeygenFacts, KeygenPlan, Registration, RehearsalSize, Validator};
 pub use sign::{
     ClusterRef, MAX_SIGNED, SignDraft, SignFacts, SignKind, SignMessage, SignObject, SignPlan,
 };
@@ -194,6 +194,7 @@ impl Plan {
                 let facts = KeygenFacts {
                     validators,
                     keystores: file.keystores,
+                    backups: file.backups,
                     danger_low_threshold: danger,
                 };
                 (file.head(), roster, Some(Facts::Keygen(facts)))
@@ -261,6 +262,12 @@ impl Plan {
             PlanWork::Keygen(plan) => Some(plan),
             PlanWork::Sign(_) => None,
         }
+    }
+
+    /// Whether each operator confirms only after it checked a backup of its shares.
+    pub fn requires_backups(&self) -> bool {
+        self.keygen()
+            .is_some_and(|plan| plan.backups() == Some(Backups::Required))
     }
 
     /// The plan as a signing ceremony's, if it is one.

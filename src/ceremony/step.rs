@@ -104,6 +104,9 @@ pub struct Memory {
     pub shares: Option<OwnShares>,
     /// The message hashes of the own messages that were stored before they left.
     pub own: BTreeSet<Digest>,
+    /// The transcript T of the shares of which a backup was opened here and found to hold these very
+    /// ones; asked for where the plan requires backups.
+    pub backed_up: Option<Digest>,
 }
 
 /// What the driver is to do next.
@@ -127,6 +130,9 @@ pub enum Step {
         /// Whose confirms are missing.
         confirms: Vec<Index>,
     },
+    /// Nothing to do until this operator has checked a backup of its shares, which the plan requires
+    /// before its confirm.
+    AwaitBackup,
     /// Nothing to do until more operators have signed; of a signing ceremony alone.
     AwaitPartials {
         /// How many, and who can.

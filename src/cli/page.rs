@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::known::{KnownRow, page_rows};
 use super::values::{counted, utc};
-use crate::ceremony::plan::{KeygenPlan, Plan, PlanKind, PlanWork, Registration};
+use crate::ceremony::plan::{Backups, KeygenPlan, Plan, PlanKind, PlanWork, Registration};
 use crate::ethereum::address::Address;
 use crate::ethereum::amount::{Gwei, Rules};
 use crate::ethereum::keystore::KdfChoice;
@@ -88,6 +88,8 @@ pub struct KeygenPage {
     credentials: Vec<CredentialsRow>,
     deposits: Vec<DepositsRow>,
     keystores: KdfChoice,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    backups: Option<Backups>,
     danger_flags: Vec<String>,
     warnings: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -202,6 +204,7 @@ impl KeygenPage {
                 })
                 .collect(),
             keystores: plan.keystores(),
+            backups: plan.backups(),
             danger_flags: danger_flags(&plan),
             warnings: plan.warnings().iter().map(ToString::to_string).collect(),
             known_operators: None,
@@ -260,6 +263,12 @@ impl fmt::Display for KeygenPage {
             KdfChoice::Pbkdf2 => "PBKDF2",
         };
         writeln!(f, "  keystores    {keystores}")?;
+        if self.backups == Some(Backups::Required) {
+            writeln!(
+                f,
+                "  backups      required: nobody confirms before it has checked a backup of its shares"
+            )?;
+        }
 
         people(f, &self.operators, self.known_operators.as_deref())?;
         section(f, "Deposits", &self.deposits, |row| {

@@ -171,6 +171,7 @@ fn make(args: &KeygenArgs, created: u64, cx: &mut Context) -> Result<Plan, Comma
             keystores: args
                 .keystores
                 .map_or(KdfChoice::Scrypt, flags::Keystores::kdf),
+            backups: args.backups.map(flags::BackupRule::rule),
             danger_low_threshold: args.danger_low_threshold,
             random,
         })

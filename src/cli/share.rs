@@ -7,6 +7,7 @@ use clap::Subcommand;
 use super::Context;
 use super::error::CommandError;
 use super::values::utc;
+use crate::ceremony::plan::Plan;
 use crate::hash::Digest;
 use crate::json::Text;
 use crate::store::home::{Home, HomeError};
@@ -79,6 +80,8 @@ enum State {
     Complete,
     /// This operator confirmed, and it is not complete here: others may be complete with it.
     Pending,
+    /// Stored, and the plan requires a checked backup before the confirm.
+    AwaitsBackup,
     /// Stored, and nothing was confirmed.
     Unconfirmed,
     /// Stored, and this operator abandoned the ceremony or complained.
@@ -92,7 +95,7 @@ enum State {
 }
 
 impl State {
-    fn of(glance: &Glance, stored: bool) -> Self {
+    fn of(glance: &Glance, plan: &Plan, stored: bool) -> Self {
         let has = |marker| glance.markers.contains(&marker);
         if !stored {
             Self::Missing
@@ -102,6 +105,8 @@ impl State {
             Self::Pending
         } else if has(Marker::Abandoned) {
             Self::Abandoned
+        } else if plan.requires_backups() && !glance.backed_up && !has(Marker::Ended) {
+            Self::AwaitsBackup
         } else {
             Self::Unconfirmed
         }
@@ -111,6 +116,9 @@ impl State {
         match self {
             Self::Complete => "complete",
             Self::Pending => "pending: you confirmed, and it is not complete here",
+            Self::AwaitsBackup => {
+                "waits for your checked backup: the plan requires one before you confirm"
+            }
             Self::Unconfirmed => "not confirmed: no key rests on them",
             Self::Abandoned => "abandoned: no key rests on them",
             Self::Imported => "imported: made elsewhere",

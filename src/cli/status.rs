@@ -400,6 +400,10 @@ fn row(
             .glance
             .as_ref()
             .map(|glance| (&glance.board, glance.markers.clone(), &glance.arrivals)),
+        backed_up: candidate
+            .glance
+            .as_ref()
+            .is_some_and(|glance| glance.backed_up),
         me,
         couriers,
     };
@@ -502,6 +506,8 @@ fn hands(args: &Args, cx: &Context, candidate: &Candidate, state: &State) -> Han
             .iter()
             .map(|file| format!("conclave audit {}", quoted(file)))
             .collect(),
+        backup: format!("conclave{home} share backup {} -o FILE", plan.cid().short()),
+        check_backup: format!("conclave{home} share check-backup FILE"),
         abandon: format!(
             "conclave{home} ceremony abandon {}{via}",
             plan.cid().short()

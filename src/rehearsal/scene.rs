@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use age::x25519;
+use sha2::{Digest as _, Sha256};
+
 use super::stopwatch::{Stopwatch, Tally};
 use super::{MAX_TURNS, Options, Player, RehearsalError, World};
 use crate::artifacts::{self, Keystores, Recorded, Request};
@@ -15,8 +18,13 @@ use crate::courier::Courier;
 use crate::courier::folder::FolderCourier;
 use crate::crypto::scalar::Scalar;
 use crate::driver::{self, Standing};
+use crate::hash::Digest;
+use crate::store::backup::MAX_BACKUP_BYTES;
+use crate::store::disk::Access;
 use crate::store::seat::{self, Seat};
-use crate::store::vault::Marker;
+use crate::store::share_backup::{InHome, ShareBackup};
+use crate::store::vault::{Marker, Vault};
+use crate::store::wrap::{Unlock, Wrap, seal, unseal};
 use crate::wire::code::Code;
 
 /// What is played, and where.
@@ -58,7 +66,13 @@ impl Scene<'_> {
                     vec![Box::new(FolderCourier::new(world.disk.clone(), self.stick))];
                 let name = player.name.as_str();
                 let watch = Stopwatch::new(world.clock, world.narrator, name, &self.tally);
-                let ran = driver::run(&mut seat, &mut couriers, world.randomness, &watch)?;
+                let mut ran = driver::run(&mut seat, &mut couriers, world.randomness, &watch)?;
+                if matches!(ran.standing, Standing::AwaitingBackup) {
+                    self.back_up(player, world)?;
+                    let sent = std::mem::take(&mut ran.sent);
+                    ran = driver::run(&mut seat, &mut couriers, world.randomness, &watch)?;
+                    ran.sent.extend(sent);
+                }
                 watch.add_to(&mut player.watch);
                 ran.sent.iter().for_each(|kind| self.tally.sent(*kind));
                 let outcome = match ran.standing {
@@ -69,6 +83,9 @@ impl Scene<'_> {
                         }
                     },
                     Standing::Waiting { .. } | Standing::AwaitingPartials(..) => continue,
+                    Standing::AwaitingBackup => {
+                        return Err(RehearsalError::Check("a checked backup does not count"));
+                    }
                     Standing::Stopped(stop) => {
                         return Err(RehearsalError::Stopped(describe(&stop)));
                     }
@@ -110,6 +127,32 @@ impl Scene<'_> {
                 "the operators did not come to an end",
             )),
         }
+    }
+
+    /// Makes the backup that the plan requires, to an age key that is thrown away, opens it again and
+    /// checks it, as `share backup` and `share check-backup` do.
+    fn back_up(&self, player: &Player, world: &World<'_>) -> Result<(), RehearsalError> {
+        world.narrator.say(&format!(
+            "{} backs its shares up and checks the backup",
+            player.name
+        ));
+        let (home, cid) = (&player.home, self.plan.cid());
+        let key = x25519::Identity::generate();
+        let (backup, _) = ShareBackup::collect(home, cid, self.plan.created())?;
+        let wraps = [Wrap::Recipient(key.to_public())];
+        let sealed = backup.to_tar()?.expose(|tar| seal(&wraps, tar))?;
+        let path = home.root().with_extension("backup.age");
+        world.disk.create(&path, &sealed, Access::Private)?;
+        let file = world.disk.read(&path, MAX_BACKUP_BYTES)?;
+        let opened = unseal(&file, &Unlock::Identity(key))?;
+        let found = opened.expose(|tar| ShareBackup::from_tar(tar))?;
+        if found.compare(home)? != InHome::Same {
+            return Err(RehearsalError::Check("a backup holds other shares"));
+        }
+        let sha256 = Digest::from_bytes(Sha256::digest(&file).into());
+        let transcript = &found.about().transcript;
+        Vault::new(home).mark_backed_up(cid, transcript, &sha256)?;
+        Ok(())
     }
 
     /// Writes what an operator holds; the first writes the record, too.

@@ -20,7 +20,7 @@ use super::folder::MAX_FILE_BYTES;
 use super::home::{Home, HomeError, HomePublic, building_site, publish, refuse_standing};
 use super::imported::{self, CLUSTER, STORED};
 use super::upkeep::DIRECTORY as UPKEEP;
-use super::vault::{Marker, Vault, VaultError};
+use super::vault::{BACKED_UP, Marker, Vault, VaultError};
 use crate::json::{self, MAX_QUOTED_CHARS, encode_hex, excerpt};
 
 /// The version of the archive.
@@ -350,7 +350,8 @@ fn is_directory(name: &str) -> bool {
         ["ceremonies" | "imported" | "vault", cid] => is_hex(cid, 32),
         ["imported", cid, UPKEEP] => is_hex(cid, 32),
         ["ceremonies", cid, directory] => {
-            is_hex(cid, 32) && CEREMONY_DIRECTORIES.contains(directory)
+            let known = *directory == BACKED_UP || CEREMONY_DIRECTORIES.contains(directory);
+            is_hex(cid, 32) && known
         }
         _ => false,
     }
@@ -364,6 +365,7 @@ fn is_file(name: &str) -> bool {
             let marker = || Marker::ALL.iter().any(|marker| marker.as_str() == *file);
             is_hex(cid, 32) && (*file == ARRIVALS || marker())
         }
+        ["ceremonies", cid, BACKED_UP, transcript] => is_hex(cid, 32) && is_hex(transcript, 32),
         ["ceremonies", cid, directory, file] => {
             is_hex(cid, 32) && CEREMONY_DIRECTORIES.contains(directory) && is_plain(file)
         }
@@ -390,6 +392,7 @@ mod tests {
             format!("imported/{cid}/cluster.json"),
             format!("imported/{cid}/shares"),
             format!("imported/{cid}/upkeep/1790000000-proved-01234567.json"),
+            format!("ceremonies/{cid}/backed-up/{cid}"),
             format!("vault/{cid}/shares.age"),
         ] {
             assert!(is_file(&name), "{name}");
@@ -402,6 +405,7 @@ mod tests {
             "home.json/".to_owned(),
             "cards/0123456789ABCDEF/secret.age".to_owned(),
             "cards/../home.json".to_owned(),
+            format!("ceremonies/{cid}/backed-up/x"),
             format!("ceremonies/{cid}/board/../x"),
             format!("ceremonies/{cid}/board/.."),
             format!("ceremonies/{cid}/board/.hidden"),

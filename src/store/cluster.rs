@@ -168,7 +168,7 @@ pub fn check_outcome(
         };
     }
     let keygen = stored_plan(home, &cluster.cid)?;
-    let seat = Seat::open(home, &keygen)?;
+    let mut seat = Seat::open(home, &keygen)?;
     let Step::Complete { outcome, .. } = seat.next(randomness, observer)? else {
         return Err(ClusterError::Incomplete(cluster.cid).into());
     };

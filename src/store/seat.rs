@@ -274,12 +274,19 @@ impl<'a> Seat<'a> {
         &self.me
     }
 
-    /// Asks the session what to do next.
+    /// Asks the session what to do next. A backup may have been checked meanwhile, by another process.
     pub fn next(
-        &self,
+        &mut self,
         randomness: &mut dyn Randomness,
         observer: &dyn Observer,
     ) -> Result<Step, SeatError> {
+        if let Some(own) = self.memory.shares.as_ref()
+            && self.memory.backed_up.is_none()
+            && self.plan.requires_backups()
+            && Vault::new(self.home).is_backed_up(self.plan.cid(), &own.transcript)?
+        {
+            self.memory.backed_up = Some(own.transcript);
+        }
         let seed = randomness.seed()?;
         Ok(seed.expose(|seed| {
             self.session

@@ -124,14 +124,17 @@ struct Files {
 }
 
 impl ShareBackup {
-    /// Collects the shares of a ceremony or of an imported cluster; fails while it is at work. Returns
-    /// beside it the files of its board that are no messages of it, which are left out.
+    /// Collects the shares of a ceremony or of an imported cluster. Returns beside it the files of its board that are no messages
+    /// of it, which are left out.
+    ///
+    /// Without the ceremony's lock, which a `run` has that waits for this very backup: every file here is
+    /// written once, by a rename, and an own message lies in `own` before it lies on the board, which is
+    /// read first. Whatever is added meanwhile is in the backup or not, and what is in it fits.
     pub fn collect(
         home: &Home,
         cid: &Digest,
         created: u64,
     ) -> Result<(Self, Vec<String>), ShareBackupError> {
-        let _lock = home.lock_ceremony(cid)?;
         let vault = Vault::new(home);
         let blob = vault.shares(cid)?.ok_or(ShareBackupError::NoShares(*cid))?;
         let shares = OwnShares::from_blob(&blob)?;
@@ -287,6 +290,27 @@ impl ShareBackup {
             blob,
             shares,
         })
+    }
+
+    /// The same shares with the messages of their ceremony's record, by name, for a backup that was made
+    /// before this operator confirmed. The own confirm among them has to speak of these very shares: its
+    /// transcript is computed anew from their public side.
+    pub fn with_record(
+        self,
+        record: &Plan,
+        messages: BTreeMap<String, Vec<u8>>,
+    ) -> Result<Self, ShareBackupError> {
+        let (about, Origin::Ceremony(files)) = (self.about, self.origin) else {
+            return Err(malformed(&"an imported cluster has no record"));
+        };
+        if record.cid() != &about.cid {
+            return Err(malformed(&"the record is another ceremony's"));
+        }
+        let OwnShares {
+            sharing, shares, ..
+        } = self.shares;
+        let (index, created) = (about.index, about.created);
+        Self::of_record(files.plan, messages, index, sharing, shares, created)
     }
 
     /// Writes it as a tar archive: the same contents, the same bytes.
@@ -471,6 +495,14 @@ impl ShareBackup {
         match &self.origin {
             Origin::Ceremony(files) => files.plan.network(),
             Origin::Imported(cluster) => cluster.network(),
+        }
+    }
+
+    /// Whether the plan of its ceremony says that nobody confirms without a checked backup.
+    pub fn is_required(&self) -> bool {
+        match &self.origin {
+            Origin::Ceremony(files) => files.plan.requires_backups(),
+            Origin::Imported(_) => false,
         }
     }
 

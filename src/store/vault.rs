@@ -19,6 +19,9 @@ use crate::secret::SecretBytes;
 /// The most bytes of a marker's detail: 1 MiB.
 pub const MAX_DETAIL_BYTES: u64 = 1 << 20;
 
+/// The directory of a ceremony's marks of checked backups.
+pub(super) const BACKED_UP: &str = "backed-up";
+
 /// The directory of the ceremonies in a home.
 pub(super) const CEREMONIES: &str = "ceremonies";
 
@@ -190,6 +193,32 @@ impl<'home> Vault<'home> {
             .get_public(&marker_file(cid, marker), MAX_DETAIL_BYTES)?)
     }
 
+    /// Marks that a backup of this ceremony's shares was opened and compared with them, share by share:
+    /// of those that belong to `transcript`, and of no others. `file` is the SHA-256 of the backup; a
+    /// mark that stands keeps its first. Made once and never removed, as every marker. Returns whether it
+    /// was made now.
+    pub fn mark_backed_up(
+        &self,
+        cid: &Digest,
+        transcript: &Digest,
+        file: &Digest,
+    ) -> Result<bool, VaultError> {
+        let name = backed_up_file(cid, transcript);
+        // As notes of upkeep: the ceremony's own lock may be held by a `run` that waits for this mark.
+        let _lock = self.home.lock()?;
+        match self.home.put_public(&name, file.as_bytes()) {
+            Err(HomeError::Disk(DiskError::Differs(_))) => Ok(false),
+            other => Ok(other?),
+        }
+    }
+
+    /// Whether a backup of the shares that belong to `transcript` was checked here.
+    pub fn is_backed_up(&self, cid: &Digest, transcript: &Digest) -> Result<bool, VaultError> {
+        let path = self.home.path(&backed_up_file(cid, transcript))?;
+        let found = self.home.disk().kind(&path).map_err(HomeError::from)?;
+        Ok(found == Some(Kind::File))
+    }
+
     /// Stores a message of this operator before it leaves; the same again is fine, another one under
     /// the same name is refused. Returns the name it stands under: `name` made safe.
     pub fn put_own(&self, cid: &Digest, name: &str, bytes: &[u8]) -> Result<String, VaultError> {
@@ -274,6 +303,8 @@ pub struct Glance {
     pub cid: Digest,
     /// What became true of it here.
     pub markers: BTreeSet<Marker>,
+    /// Whether a backup of its shares was checked here; of which ones only the open home can tell.
+    pub backed_up: bool,
     /// Its board.
     pub board: BoardFolder,
     /// How its messages came.
@@ -296,11 +327,19 @@ pub fn glance(disk: &Arc<dyn Disk>, root: &Path) -> Result<Vec<Glance>, VaultErr
                     markers.insert(marker);
                 }
             }
+            let marks = match disk.list(&path.join(BACKED_UP)) {
+                Err(DiskError::NotFound(_)) => Vec::new(),
+                other => other.map_err(HomeError::from)?,
+            };
+            let backed_up = marks
+                .iter()
+                .any(|mark| mark.kind == Kind::File && Hex::<32>::parse(&mark.name).is_some());
             let board = BoardFolder::open(disk.clone(), &path.join("board"));
             let arrivals = Arrivals::at(&**disk, &path).map_err(HomeError::from)?;
             Ok(Glance {
                 cid,
                 markers,
+                backed_up,
                 board,
                 arrivals,
             })
@@ -323,6 +362,10 @@ fn list_ceremonies(disk: &dyn Disk, path: &Path) -> Result<Vec<Digest>, VaultErr
 
 fn marker_file(cid: &Digest, marker: Marker) -> String {
     format!("{CEREMONIES}/{cid}/{marker}")
+}
+
+fn backed_up_file(cid: &Digest, transcript: &Digest) -> String {
+    format!("{CEREMONIES}/{cid}/{BACKED_UP}/{transcript}")
 }
 
 fn own_directory(cid: &Digest) -> String {

@@ -6,6 +6,7 @@ mod confirms;
 mod deals;
 mod plans;
 mod random;
+mod signing;
 mod table;
 mod views;
 

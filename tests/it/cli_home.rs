@@ -72,6 +72,11 @@ impl Pair {
 
     /// Writes a plan with both cards; returns its code.
     pub(crate) fn plan(&self, name: &str, file: &str) -> String {
+        self.plan_with(name, file, &[])
+    }
+
+    /// [`Self::plan`] with more flags.
+    pub(crate) fn plan_with(&self, name: &str, file: &str, more: &[&str]) -> String {
         let plan = [
             "plan",
             "new",
@@ -93,7 +98,7 @@ impl Pair {
             "-o",
             file,
         ];
-        self.desk.ok(&plan);
+        self.desk.ok(&[&plan[..], more].concat());
         let page = self.desk.ok(&["plan", "show", "--json", file]);
         let page: Value = serde_json::from_str(&page).unwrap();
         page["plan_code"].as_str().unwrap().to_owned()

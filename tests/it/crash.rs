@@ -108,7 +108,9 @@ impl Recorded {
             Standing::Complete { outcome, .. } => {
                 assert_eq!(outcome.to_bytes().unwrap(), self.outcome)
             }
-            Standing::Waiting { .. } | Standing::AwaitingPartials(..) => assert!(run < 2),
+            Standing::Waiting { .. }
+            | Standing::AwaitingBackup
+            | Standing::AwaitingPartials(..) => assert!(run < 2),
             Standing::Stopped(stop) => panic!("{stop:?}"),
         }
     }

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use std::time::Instant;
 
 use crate::harness::disk::{copy_tree, every_file};
-use crate::harness::kills::{Played, Step, spread, try_all};
+use crate::harness::kills::{Played, Point, Step, Task, spread, try_all};
 
 /// The undisturbed ceremony, which all compare with.
 fn played() -> &'static Played {
@@ -20,6 +20,23 @@ fn played() -> &'static Played {
 fn two_hundred_kill_points_of_a_ceremony_lose_nothing() {
     let points = spread(played(), &played().kill_points(), 200);
     assert_eq!(points.len(), 200);
+    try_all(played(), &points);
+}
+
+#[test]
+fn keeping_shares_is_killed_at_its_changes_and_given_again() {
+    let kept = |point: &Point| {
+        let step = &played().steps[point.step];
+        matches!(
+            step.task,
+            Task::Prove | Task::ShareBackup | Task::CheckBackup | Task::ShareRestore
+        )
+    };
+    let mut points = played().kill_points();
+    points.retain(kept);
+    // Every one of them in `every_kill_point`; here each tenth, and so another kind each time.
+    let points: Vec<Point> = points.into_iter().step_by(10).collect();
+    assert!(points.len() > 20, "{}", points.len());
     try_all(played(), &points);
 }
 

@@ -19,6 +19,8 @@ mod artifacts;
 #[cfg(test)]
 mod backup;
 #[cfg(test)]
+mod backups_required;
+#[cfg(test)]
 mod ceremonies;
 #[cfg(test)]
 mod cli;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use conclave::ceremony::plan::{Draft, Plan, RehearsalSize, Validator, Warning};
+use conclave::ceremony::plan::{Backups, Draft, Plan, RehearsalSize, Validator, Warning};
 use conclave::crypto::identity::IdentityKey;
 use conclave::ethereum::amount::Gwei;
 use conclave::ethereum::withdrawal::CredentialsKind;
@@ -69,6 +69,7 @@ fn one_wrong_thing_is_one_problem() {
     );
     refused(|plan| plan["keystores"] = Value::Null, "null");
     refused(|plan| plan["kind"] = json!("split"), "unknown variant");
+    refused(|plan| plan["backups"] = json!("none"), "unknown variant");
     refused(|plan| plan["created"] = json!(0), "created");
     refused(
         |plan| plan["created"] = json!(253_402_300_800u64),
@@ -300,6 +301,7 @@ fn layout_does_not_count_and_every_value_does() {
         |plan: &mut Value| plan["created"] = json!(1_790_000_001),
         |plan: &mut Value| plan["threshold"] = json!(4),
         |plan: &mut Value| plan["keystores"] = json!("scrypt"),
+        |plan: &mut Value| plan["backups"] = json!("required"),
         |plan: &mut Value| plan["random"] = json!("5".repeat(64)),
         |plan: &mut Value| plan["danger_low_threshold"] = json!(true),
         // A flag that is written out says the same as one left out, in other bytes.
@@ -313,6 +315,23 @@ fn layout_does_not_count_and_every_value_does() {
     cids.sort();
     cids.dedup();
     assert_eq!(cids.len(), count);
+}
+
+#[test]
+fn a_plan_that_asks_nothing_of_backups_does_not_speak_of_them() {
+    let plan = Plan::draft(drafted(4, vec![validator()])).unwrap();
+    assert!(!plan.requires_backups() && plan.value().get("backups").is_none());
+    let asking = Plan::draft(Draft {
+        backups: Some(Backups::Required),
+        ..drafted(4, vec![validator()])
+    })
+    .unwrap();
+    assert!(asking.requires_backups());
+    assert_eq!(asking.value()["backups"], "required");
+    let roster = drafted(3, Vec::new()).roster;
+    let copy = asking.keygen().unwrap();
+    let copy = copy.rehearsal(roster, 2, RehearsalSize::default(), [3; 32]);
+    assert!(Plan::draft(copy).unwrap().requires_backups());
 }
 
 #[test]

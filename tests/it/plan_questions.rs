@@ -72,6 +72,9 @@ fn an_organiser_answers_every_question() {
     at.answer("Fee recipient", ADDRESS);
     at.answer("Gas limit of the registrations [60000000]", "36000000");
     at.answer("Keystores", "pbkdf2");
+    at.answer("Backups: required", "perhaps");
+    at.wait_for("required and no are possible");
+    at.answer("Backups: required", "required");
     at.answer("File of the plan [pool-north.plan.json]", "Alice.json");
     at.wait_for("Alice.json exists already");
     at.answer("File of the plan [pool-north.plan.json]", "");
@@ -121,6 +124,7 @@ fn an_organiser_answers_every_question() {
         again.keygen().unwrap().validators()[3].deposits,
         plan.keygen().unwrap().validators()[3].deposits
     );
+    assert!(again.requires_backups() && plan.requires_backups());
     assert_ne!(again.cid(), plan.cid());
 }
 
@@ -150,6 +154,7 @@ fn a_spreadsheet_and_a_supplied_root_are_asked_for_until_they_do() {
     // No question that the list or the flags answer.
     at.answer("compounds up to 2048 ETH [0x01]", "");
     at.answer("Fee recipient", "");
+    at.answer("Backups: required", "");
     at.answer("File of the plan [x.plan.json]", "");
     at.wait_for("ephemery starts anew");
     at.answer("Write this plan to x.plan.json?", "n");

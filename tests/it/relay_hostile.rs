@@ -101,7 +101,9 @@ impl Play {
                                 assert!(faults.is_empty(), "{faults:?}");
                                 *complete = Some(outcome.to_bytes().unwrap());
                             }
-                            Standing::Waiting { .. } | Standing::AwaitingPartials(..) => {}
+                            Standing::Waiting { .. }
+                            | Standing::AwaitingBackup
+                            | Standing::AwaitingPartials(..) => {}
                             Standing::Stopped(stop) => panic!("{stop:?}"),
                         }
                     }

@@ -54,7 +54,9 @@ fn who_carries_messages_can_change_their_tool_and_nothing_with_it() {
         let ran = group.run(turn % 4);
         assert!(ran.moved.refused.is_empty(), "{:?}", ran.moved);
         match ran.standing {
-            Standing::Waiting { .. } | Standing::AwaitingPartials(..) => {}
+            Standing::Waiting { .. }
+            | Standing::AwaitingBackup
+            | Standing::AwaitingPartials(..) => {}
             Standing::Complete { outcome, faults } => {
                 assert!(faults.is_empty(), "{faults:?}");
                 outcomes.push(outcome.to_bytes().unwrap());

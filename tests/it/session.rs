@@ -3,7 +3,7 @@
 
 use conclave::ceremony::Unobserved;
 use conclave::ceremony::evidence::{Fault, FaultKind};
-use conclave::ceremony::plan::Plan;
+use conclave::ceremony::plan::{Backups, Draft, Plan};
 use conclave::ceremony::session::{MAX_SMALL_BYTES, Registered, Session, label};
 use conclave::ceremony::shares::OwnShares;
 use conclave::ceremony::step::{Examination, Memory, SessionError, Step, Stop};
@@ -34,9 +34,18 @@ struct Room {
 
 impl Room {
     fn new() -> Self {
+        Self::of(None)
+    }
+
+    /// A room whose plan asks this of backups.
+    fn of(backups: Option<Backups>) -> Self {
         let players = players(&[1, 2, 3, 4]);
+        let draft = Draft {
+            backups,
+            ..draft(&players)
+        };
         Self {
-            plan: Plan::draft(draft(&players)).unwrap(),
+            plan: Plan::draft(draft).unwrap(),
             players,
             board: Board::default(),
         }
@@ -44,11 +53,14 @@ impl Room {
 
     /// A room in which everybody dealt.
     fn dealt() -> Self {
-        let mut room = Self::new();
+        Self::new().everybody_deals()
+    }
+
+    fn everybody_deals(mut self) -> Self {
         for who in 0..4 {
-            room.say_deal(who, &room.deal(who));
+            self.say_deal(who, &self.deal(who));
         }
-        room
+        self
     }
 
     /// A room in which everybody dealt and these operators stored their shares and confirmed.
@@ -549,6 +561,7 @@ fn a_home_never_says_two_things() {
             room.players[0].memory = Memory {
                 shares: Some(own),
                 own: before,
+                ..Memory::default()
             };
             let stored = if first { other } else { confirm };
             room.players[0].memory.own.insert(stored);
@@ -685,4 +698,45 @@ fn a_large_complaint_or_abandon_is_noise() {
     let mut session = Session::new(&room.plan);
     let deal = room.sign(0, Kind::Deal, Place::Deal, fill(MAX_SMALL_BYTES));
     assert_eq!(session.register(deal.bytes(), "deal"), Registered::New);
+}
+
+#[test]
+fn nobody_confirms_before_the_backup_that_the_plan_requires_was_checked() {
+    let mut room = Room::of(Some(Backups::Required)).everybody_deals();
+    let own = room.stored(0);
+    let transcript = own.transcript;
+    let wanted = room.sign(
+        0,
+        Kind::Confirm,
+        Place::Confirm,
+        json::to_value(&room.confirm(&own)).unwrap(),
+    );
+    room.players[0].memory.shares = Some(own);
+    let waits = |room: &Room| matches!(room.next(0).unwrap(), Step::AwaitBackup);
+    assert!(waits(&room) && waits(&room));
+    // A backup of shares that came from other deals is none of these.
+    room.players[0].memory.backed_up = Some(Digest::from_bytes([7; 32]));
+    assert!(waits(&room));
+    room.players[0].memory.backed_up = Some(transcript);
+    match room.next(0).unwrap() {
+        Step::Send(envelopes) => assert_eq!(envelopes[0].bytes(), wanted.bytes()),
+        other => panic!("{other:?}"),
+    }
+
+    // What stands against the ceremony is said all the same: nobody makes a backup for nothing.
+    room.players[0].memory.backed_up = None;
+    room.say(3, Kind::Abandon, Place::Confirm, json!({}));
+    assert_eq!(room.stopped(0).abandoned, [room.players[3].index]);
+
+    // Who confirmed and lost its home takes its shares back without a new check: it says nothing new.
+    let mut room = Room::of(Some(Backups::Required)).everybody_deals();
+    let own = room.stored(0);
+    let payload = room.confirm(&own);
+    let dealt = room.players[0].memory.own.clone();
+    room.say_confirm(0, &payload);
+    room.players[0].memory.own = dealt;
+    let again = room.stored(0);
+    assert_eq!(again.transcript, own.transcript);
+    room.players[0].memory.shares = Some(again);
+    assert!(matches!(room.next(0).unwrap(), Step::Send(_)));
 }

@@ -326,6 +326,33 @@ fn what_is_not_this_homes_or_not_confirmed_is_refused_before_anything_is_written
         ShareBackupError::Unconfirmed(_)
     ));
     assert_eq!(names_and_bytes(home.root()), before);
+
+    // The record brings it: of this ceremony, with this operator's word over these very shares.
+    let mut messages = group.on_stick();
+    messages.remove("plan.json");
+    let unconfirmed = || ShareBackup::from_tar(&archive(&entries)).unwrap();
+    let strange = crate::harness::homes::draft(
+        &[&group.members[0].card, &group.members[1].card],
+        vec![crate::harness::homes::validator()],
+    );
+    let strange = conclave::ceremony::plan::Plan::draft(strange).unwrap();
+    let refused = unconfirmed().with_record(&strange, messages.clone());
+    assert!(matches!(
+        refused.unwrap_err(),
+        ShareBackupError::Malformed(_)
+    ));
+    let mut silent = messages.clone();
+    silent.remove("2-confirm-1-alice.json").unwrap();
+    let refused = unconfirmed().with_record(&group.plan, silent);
+    assert!(matches!(
+        refused.unwrap_err(),
+        ShareBackupError::Unconfirmed(_)
+    ));
+    let whole = unconfirmed().with_record(&group.plan, messages).unwrap();
+    assert!(whole.is_confirmed());
+    assert_eq!(whole.restore(&home).unwrap(), InHome::Missing);
+    let standing = over(&group, &home, &directory.path().join("early-stick")).unwrap();
+    assert!(matches!(standing, Standing::Complete { .. }));
 }
 
 fn names_and_bytes(root: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {

@@ -101,6 +101,7 @@ fn whoever_waits_for_a_deal_checks_each_that_is_there_once() {
     let memory = Memory {
         shares: None,
         own: player.memory.own.clone(),
+        ..Memory::default()
     };
     for expected in [BTreeMap::from([("1-deal", (1, 3))]), BTreeMap::new()] {
         let step = session
@@ -155,6 +156,7 @@ fn a_deal_is_checked_once_however_many_complain_about_it() {
         let memory = Memory {
             shares: None,
             own: ceremony.players[0].memory.own.clone(),
+            ..Memory::default()
         };
         let step = session
             .next(me, &memory, &counted, &Unobserved, &[9; 32])

@@ -34,6 +34,14 @@ pub struct Validator {
     pub registration: Option<Registration>,
 }
 
+/// What a plan asks of its operators' backups. Absent: nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Backups {
+    /// Each operator checks a backup of its shares before it confirms.
+    Required,
+}
+
 /// A planned builder registration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -63,6 +71,8 @@ pub struct Draft {
     pub validators: Vec<Validator>,
     /// The default KDF of keystores.
     pub keystores: KdfChoice,
+    /// What is asked of backups before the confirms, if anything is.
+    pub backups: Option<Backups>,
     /// Whether a threshold below two thirds is meant.
     pub danger_low_threshold: bool,
     /// 32 fresh random bytes: two plans with equal facts are two ceremonies.
@@ -81,6 +91,7 @@ pub struct RehearsalSize {
 pub struct KeygenFacts {
     pub(super) validators: Vec<Validator>,
     pub(super) keystores: KdfChoice,
+    pub(super) backups: Option<Backups>,
     pub(super) danger_low_threshold: bool,
 }
 
@@ -113,6 +124,9 @@ pub(super) struct KeygenFile {
     pub(super) roster: Vec<RosterRow>,
     pub(super) validators: Vec<ValidatorRow>,
     pub(super) keystores: KdfChoice,
+    /// An operator's own duty; part of the plan, so that all have the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) backups: Option<Backups>,
     #[serde(default, skip_serializing_if = "is_false")]
     pub(super) danger_low_threshold: bool,
     pub(super) random: Hex<32>,
@@ -171,6 +185,7 @@ impl Plan {
             roster,
             validators: draft.validators.iter().map(ValidatorRow::from).collect(),
             keystores: draft.keystores,
+            backups: draft.backups,
             danger_low_threshold: draft.danger_low_threshold,
             random: Hex(draft.random),
         };
@@ -213,6 +228,7 @@ impl<'a> KeygenPlan<'a> {
                 .cloned()
                 .collect(),
             keystores: self.facts.keystores,
+            backups: self.facts.backups,
             danger_low_threshold: self.facts.danger_low_threshold,
             random,
         }
@@ -226,6 +242,11 @@ impl<'a> KeygenPlan<'a> {
     /// The default KDF of keystores.
     pub fn keystores(self) -> KdfChoice {
         self.facts.keystores
+    }
+
+    /// What it asks of its operators' backups, if anything.
+    pub fn backups(self) -> Option<Backups> {
+        self.facts.backups
     }
 
     /// The most bytes that all deals and confirms of the ceremony take together.

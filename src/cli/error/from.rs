@@ -144,7 +144,8 @@ impl From<ShareBackupError> for CommandError {
             ShareBackupError::OtherShares(_) => coded(ErrorCode::BACKUP_REFUSED)
                 .hint("find out which of the two is used; neither is thrown away by conclave"),
             ShareBackupError::Unconfirmed(_) => coded(ErrorCode::BACKUP_REFUSED)
-                .hint("give `conclave run` again in the home that took part"),
+                .hint("name the record, which every operator and auditor has: conclave share restore FILE --record DIR")
+                .hint("in a home that still takes part, give `conclave run` again"),
         }
     }
 }
@@ -455,6 +456,8 @@ impl From<RehearsalError> for CommandError {
             RehearsalError::Disk(error) => error.into(),
             RehearsalError::Home(error) => error.into(),
             RehearsalError::Vault(error) => error.into(),
+            RehearsalError::Backup(error) => error.into(),
+            RehearsalError::Sealed(_) => coded(ErrorCode::BACKUP_INVALID),
             RehearsalError::Seat(error) => error.into(),
             RehearsalError::Driver(error) => error.into(),
             RehearsalError::Artifact(error) => error.into(),

@@ -12,7 +12,7 @@ use dialoguer::theme::SimpleTheme;
 use dialoguer::{Error, Input};
 
 use super::facts;
-use super::flags::{KeygenArgs, Keystores};
+use super::flags::{BackupRule, KeygenArgs, Keystores};
 use crate::ceremony::plan::{default_threshold, instalment_problems};
 use crate::cli::error::{CommandError, ErrorCode};
 use crate::cli::home::plain_terminal;
@@ -53,6 +53,7 @@ pub(super) fn ask(args: &mut KeygenArgs, cx: &mut Context) -> Result<(), Command
     deposits(args, &network, open.deposits, cx)?;
     registrations(args, &network, &open, cx)?;
     keystores(args, cx)?;
+    backups(args, cx)?;
     output(args, cx)
 }
 
@@ -469,6 +470,18 @@ fn keystores(args: &mut KeygenArgs, cx: &mut Context) -> Result<(), CommandError
                 .ok_or_else(|| one("scrypt and pbkdf2 are possible"))
         })?;
         args.keystores = Some(kdf);
+    }
+    Ok(())
+}
+
+fn backups(args: &mut KeygenArgs, cx: &mut Context) -> Result<(), CommandError> {
+    if args.backups.is_none() {
+        let question = "Backups: required keeps each confirm back until a backup of the operator's shares was checked";
+        args.backups = until(cx, question, Some("no"), |text, _| match text {
+            "no" => Ok(None),
+            text if text == BackupRule::Required.name() => Ok(Some(BackupRule::Required)),
+            _ => Err(one("required and no are possible")),
+        })?;
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use crate::ceremony::plan::Backups;
 use crate::cli::validators_csv::MAX_ROWS;
 use crate::cli::values;
 use crate::ethereum::keystore::KdfChoice;
@@ -77,6 +78,9 @@ pub(in crate::cli) struct KeygenArgs {
     /// The default key derivation of the keystores [default: scrypt]
     #[arg(long, value_name = "KDF")]
     pub(super) keystores: Option<Keystores>,
+    /// Whether each operator must check a backup of its shares before it confirms [default: no]
+    #[arg(long, value_name = "RULE")]
+    pub(super) backups: Option<BackupRule>,
     /// Allow a threshold below two thirds: unsafe with operators that cheat
     #[arg(long)]
     pub(super) danger_low_threshold: bool,
@@ -86,6 +90,27 @@ pub(in crate::cli) struct KeygenArgs {
     /// Write the plan to FILE [default: NAME.plan.json in this folder]
     #[arg(short, long, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
+}
+
+/// What a plan asks of backups, as a flag says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum BackupRule {
+    /// No confirm before the operator checked a backup of its shares
+    Required,
+}
+
+impl BackupRule {
+    pub(super) const fn rule(self) -> Backups {
+        match self {
+            Self::Required => Backups::Required,
+        }
+    }
+
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Required => "required",
+        }
+    }
 }
 
 /// The default key derivation of keystores, as a flag says it.
@@ -173,6 +198,7 @@ impl KeygenArgs {
             number(self.registration_timestamp),
         );
         flag("keystores", self.keystores.map(|kdf| kdf.name().to_owned()));
+        flag("backups", self.backups.map(|rule| rule.name().to_owned()));
         flag("created", number(self.created));
         flag("output", path(&self.output));
         if self.danger_low_threshold {

@@ -13,6 +13,8 @@ use crate::wire::roster::Index;
 pub(super) struct Awaited {
     pub(super) deals: Vec<Index>,
     pub(super) confirms: Vec<Index>,
+    /// Whether this operator has to check a backup of its shares first.
+    pub(super) backup: bool,
     /// Of a signing ceremony.
     pub(super) partials: Option<AwaitedPartials>,
 }
@@ -25,6 +27,16 @@ impl Awaited {
                 let awaited = Self {
                     deals: deals.clone(),
                     confirms: confirms.clone(),
+                    backup: false,
+                    partials: None,
+                };
+                Some((awaited, &[]))
+            }
+            Standing::AwaitingBackup => {
+                let awaited = Self {
+                    deals: Vec::new(),
+                    confirms: Vec::new(),
+                    backup: true,
                     partials: None,
                 };
                 Some((awaited, &[]))
@@ -33,6 +45,7 @@ impl Awaited {
                 let awaited = Self {
                     deals: Vec::new(),
                     confirms: Vec::new(),
+                    backup: false,
                     partials: Some(awaited.clone()),
                 };
                 Some((awaited, faults))
@@ -47,6 +60,10 @@ impl Awaited {
             let partials = counted(*needed, "partial");
             return format!("{partials} of any of {}", names(plan, of));
         }
+        if self.backup {
+            return "your checked backup of the shares, which the plan requires before your confirm"
+                .to_owned();
+        }
         let mut parts = Vec::new();
         for (what, missing) in [("deal", &self.deals), ("confirm", &self.confirms)] {
             if !missing.is_empty() {
@@ -54,5 +71,20 @@ impl Awaited {
             }
         }
         parts.join(" and ")
+    }
+
+    /// What to do about it here, with the commands; nothing where others are awaited.
+    pub(super) fn to_do(&self, plan: &Plan) -> Vec<String> {
+        if !self.backup {
+            return Vec::new();
+        }
+        vec![
+            format!(
+                "back your shares up: conclave share backup {} -o FILE",
+                plan.cid().short()
+            ),
+            "see that it opens where it is kept, with this home at hand: conclave share check-backup FILE"
+                .to_owned(),
+        ]
     }
 }

@@ -67,6 +67,9 @@ pub(super) enum Event<'a> {
     Waiting {
         awaiting_deals: &'a [Index],
         awaiting_confirms: &'a [Index],
+        /// The own confirm waits until this operator has checked a backup of its shares.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        awaiting_backup: bool,
         /// Of a signing ceremony: who can sign yet, and how many must.
         #[serde(skip_serializing_if = "Option::is_none")]
         awaiting_partials: Option<&'a [Index]>,
@@ -159,6 +162,7 @@ impl<'a> Event<'a> {
         Self::Waiting {
             awaiting_deals: &awaited.deals,
             awaiting_confirms: &awaited.confirms,
+            awaiting_backup: awaited.backup,
             awaiting_partials: partials.map(|awaited| awaited.of.as_slice()),
             partials_needed: partials.map(|awaited| awaited.needed),
         }

@@ -54,6 +54,9 @@ are awaited: pass the stick on and run the same command when it comes back. The 
 change its courier at any time, and use several at once: give --via again. Whatever ends this command,
 the same command goes on from there.
 
+Where the plan requires backups, the confirm waits until `conclave share check-backup` has found one
+of your shares whole: exit code 3 then names the commands.
+
 A plan of `conclave sign` is run alike, by as many operators as the threshold says. What is signed is
 shown in words first. --policy names kinds that need no question, such as registrations: a file like
 {\"version\": 1, \"sign_without_asking\": [\"registration\", \"deposit\"]}. Exits and changes of withdrawal
@@ -258,17 +261,19 @@ fn take_part(args: &Args, cx: &mut Context, events: &Events) -> Result<(), Comma
             };
             complete(cx, args, &done, passphrase.as_ref(), events)
         }
-        standing @ (Standing::Waiting { .. } | Standing::AwaitingPartials(..)) => {
+        standing @ (Standing::Waiting { .. }
+        | Standing::AwaitingBackup
+        | Standing::AwaitingPartials(..)) => {
             events.stands(State::Waiting);
-            let words = match Awaited::of(standing) {
+            let (words, to_do) = match Awaited::of(standing) {
                 Some((awaited, faults)) => {
                     events.tell(&Event::waiting(&awaited));
                     stopped::so_far(cx, &home, &plan, &seat, faults)?;
-                    awaited.words(&plan)
+                    (awaited.words(&plan), awaited.to_do(&plan))
                 }
-                None => String::new(),
+                None => Default::default(),
             };
-            Err(waiting(args, &words))
+            Err(waiting(args, &words, to_do))
         }
         Standing::Stopped(stop) => {
             events.stands(State::Stopped);
@@ -347,7 +352,7 @@ fn stay(
     events: &Events,
     table: &mut Table<'_>,
 ) -> Result<Ran, CommandError> {
-    let (mut told, mut blamed) = (None, 0);
+    let (mut told, mut blamed): (Option<Awaited>, usize) = (None, 0);
     loop {
         let (awaited, idle) = match turn_once(cx, seat, couriers, events, true) {
             Ok(ran) => {
@@ -372,6 +377,10 @@ fn stay(
                 let words = awaited.words(seat.plan());
                 if told.as_ref() != Some(&awaited) {
                     events.tell(&Event::waiting(&awaited));
+                    for step in awaited.to_do(seat.plan()) {
+                        table.clear();
+                        cx.ui.next(format!("in another terminal, {step}"));
+                    }
                     told = Some(awaited);
                 }
                 (Some(words), idle)
@@ -387,7 +396,8 @@ fn stay(
         };
         table.waiting(cx, seat, awaited.as_deref());
         let begun = cx.clock.elapsed();
-        driver::wait(seat, couriers, stay::longest(couriers.len()));
+        let here = told.as_ref().is_some_and(|awaited| awaited.backup);
+        driver::wait(seat, couriers, stay::longest(couriers.len(), here));
         // Who says that there is news, and has none, is not asked again at once.
         let waited = cx.clock.elapsed().saturating_sub(begun);
         if idle {
@@ -408,7 +418,7 @@ fn deliver(
     while !undelivered.is_empty() && undelivered.iter().all(CourierError::passes) {
         table.handing_over(cx);
         table.failing(cx, undelivered.iter());
-        driver::wait(seat, couriers, stay::longest(couriers.len()));
+        driver::wait(seat, couriers, stay::longest(couriers.len(), false));
         undelivered = match turn_once(cx, seat, couriers, events, true) {
             Ok(ran) => ran.undelivered,
             Err(DriverError::Courier(error)) if error.passes() => vec![error],
@@ -464,14 +474,19 @@ fn tell_tools(cx: &mut Context, plan: &Plan, seat: &Seat<'_>, events: &Events) {
     }
 }
 
-fn waiting(args: &Args, awaited: &str) -> CommandError {
-    CommandError::new(
+/// `to_do`: what this operator has to do first, if others are not awaited yet.
+fn waiting(args: &Args, awaited: &str, to_do: Vec<String>) -> CommandError {
+    let own = !to_do.is_empty();
+    let error = CommandError::new(
         Kind::Waiting,
         format!("waiting for {awaited}; nothing is wrong"),
-    )
-    .hint(format!(
+    );
+    let error = to_do.into_iter().fold(error, CommandError::hint);
+    error.hint(format!(
         "{}give the same command again: conclave run {}{}",
-        if args.via.has_folder() {
+        if own {
+            "then "
+        } else if args.via.has_folder() {
             "pass the messages on, then "
         } else {
             "later, "

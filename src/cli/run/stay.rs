@@ -25,9 +25,17 @@ const ALONE: Duration = Duration::from_secs(25);
 /// The same where other couriers want to be looked at too.
 const AMONG_OTHERS: Duration = Duration::from_secs(5);
 
-/// How long to wait with so many couriers.
-pub(super) fn longest(couriers: usize) -> Duration {
-    if couriers > 1 { AMONG_OTHERS } else { ALONE }
+/// The same where something is awaited that is done on this machine.
+const HERE: Duration = Duration::from_secs(2);
+
+/// How long to wait with so many couriers; `here`: for something that is done on this machine, of which
+/// no courier tells.
+pub(super) fn longest(couriers: usize, here: bool) -> Duration {
+    match (here, couriers) {
+        (true, _) => HERE,
+        (false, 0 | 1) => ALONE,
+        (false, _) => AMONG_OTHERS,
+    }
 }
 
 /// What is shown while others are awaited: a table that is drawn anew where a terminal can, and a
@@ -192,8 +200,9 @@ mod tests {
 
     #[test]
     fn one_courier_is_waited_for_longer_than_several() {
-        assert_eq!(longest(1), ALONE);
-        assert_eq!(longest(2), AMONG_OTHERS);
+        assert_eq!(longest(1, false), ALONE);
+        assert_eq!(longest(2, false), AMONG_OTHERS);
+        assert_eq!(longest(1, true), HERE);
     }
 
     #[test]

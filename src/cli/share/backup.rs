@@ -97,7 +97,7 @@ pub(in crate::cli) fn run(args: &Args, cx: &mut Context) -> Result<(), CommandEr
         backup.name(),
     ));
     if !backup.is_confirmed() {
-        cx.ui.warn("these shares are not confirmed yet: this backup cannot be restored; make another after `conclave run` confirmed");
+        cx.ui.warn("these shares are not confirmed yet: restoring this backup takes the record of the complete ceremony too; one that is made after `conclave run` confirmed needs nothing else");
     }
     for output in unopened {
         cx.ui.note(format!(

@@ -12,13 +12,16 @@ use crate::store::home::{Home, HomeError};
 use crate::store::imported;
 use crate::store::share_backup::{InHome, ShareBackup};
 use crate::store::upkeep::{Done, Note};
-use crate::store::vault::{Marker, glance};
+use crate::store::vault::{Marker, Vault, glance};
 use crate::wire::roster::Index;
 
 const EXAMPLE: &str = "\
 Reads: the backup, and this home if there is one. Every share is checked against its public share, and
 these against the transcript that the operators confirmed. Nothing of the backup is stored; if the
 home holds the same shares, a note says in the ceremony's directory when its backup was found whole.
+
+Where the plan requires backups, the confirm of `conclave run` waits for this check, made with the home
+at hand that holds the shares. It is marked there for good, for these very shares.
 
 Example:
   conclave share check-backup /media/safe/pool-north.age";
@@ -51,6 +54,14 @@ struct Report {
     messages: usize,
     home: AtHome,
     sha256: Digest,
+}
+
+/// What a home has to do next once its backup was checked: the confirm that waited for it.
+fn tell_next(cx: &mut Context, backup: &ShareBackup, home: AtHome) {
+    if home == AtHome::Same && backup.is_required() && !backup.is_confirmed() {
+        cx.ui
+            .next("the confirm that waits for this check: conclave run PLAN --via FOLDER");
+    }
 }
 
 /// What this home has to do with the backup.
@@ -95,7 +106,7 @@ pub(in crate::cli) fn run(args: &Args, cx: &mut Context) -> Result<(), CommandEr
     };
     if !report.confirmed {
         cx.ui.warn(
-            "it was made before this operator confirmed: it is whole, and cannot be restored",
+            "it was made before this operator confirmed: it is whole, and restoring it takes the record of the complete ceremony too",
         );
     }
     if args.json {
@@ -117,6 +128,7 @@ pub(in crate::cli) fn run(args: &Args, cx: &mut Context) -> Result<(), CommandEr
         AtHome::Other => "this home is another operator's; nothing was noted",
         AtHome::None => "there is no home here to compare with; nothing was noted",
     });
+    tell_next(cx, &backup, home);
     Ok(())
 }
 
@@ -157,6 +169,10 @@ fn at_home(
         .map_err(|error| CommandError::from(error).about(file))?;
     Ok(match compared {
         InHome::Same => {
+            // `compare` held all shares against all: what the confirm waits for, in these words alone.
+            if backup.is_required() {
+                Vault::new(&home).mark_backed_up(&cid, &note.transcript, &note.sha256)?;
+            }
             note.keep(&home)?;
             AtHome::Same
         }

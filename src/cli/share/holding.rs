@@ -107,7 +107,7 @@ pub(super) fn find(cx: &Context, root: &Path, name: &str) -> Result<Holding, Com
     match (ceremony, elsewhere.pop()) {
         (Some((glance, plan)), None) => Ok(Holding {
             directory: glance.board.path().parent().unwrap_or(root).to_owned(),
-            state: State::of(&glance, true),
+            state: State::of(&glance, &plan, true),
             origin: Origin::Ceremony {
                 glance: Box::new(glance),
                 plan: Box::new(plan),

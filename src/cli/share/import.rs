@@ -1,13 +1,11 @@
 //! `share import`.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::artifacts::record::RecordFiles;
 use crate::ceremony::imported::{ImportedCluster, Places, of_one_operator};
 use crate::ceremony::plan::Plan;
-use crate::ceremony::step::SessionError;
-use crate::ceremony::{Messages as _, Observer as _, Stage};
+use crate::ceremony::{Observer as _, Stage};
 use crate::cli::Context;
 use crate::cli::capacity::KeystoreMemory;
 use crate::cli::error::{CommandError, ErrorCode};
@@ -16,7 +14,7 @@ use crate::cli::keystore_check::{MAX_DEPTH, found_passphrase, search};
 use crate::cli::lanes::{self, in_order};
 use crate::cli::needs::Need;
 use crate::cli::progress::Progress;
-use crate::cli::share::public::{ClusterFile, audited, imported_of, read_file};
+use crate::cli::share::public::{ClusterFile, audited, imported_of, messages, read_file};
 use crate::cli::values::counted;
 use crate::crypto::scalar::Scalar;
 use crate::crypto::sharing::Sharing;
@@ -459,11 +457,7 @@ impl Target {
             )),
             other => other?,
         }
-        let mut messages = BTreeMap::new();
-        for id in files.messages() {
-            let bytes = files.load(id).map_err(SessionError::from)?;
-            messages.insert(id.clone(), bytes);
-        }
+        let messages = messages(files)?;
         let created = cx.clock.unix_seconds();
         let sharing = Sharing::clone(sharing);
         let plan = Plan::clone(plan);

@@ -67,23 +67,23 @@ pub(in crate::cli) fn run(args: &Args, cx: &mut Context) -> Result<(), CommandEr
         if !stored && !glance.markers.contains(&Marker::Shares) {
             continue;
         }
-        let cluster = match plan(&glance) {
-            Ok(plan) => Some(cluster(&plan, me.as_ref())),
+        let (state, cluster) = match plan(&glance) {
+            Ok(plan) => (
+                State::of(&glance, &plan, stored),
+                Some(cluster(&plan, me.as_ref())),
+            ),
             Err(error) => {
                 cx.ui.warn(format!(
                     "the plan of ceremony {} cannot be read: {}",
                     glance.cid.short(),
                     error.message()
                 ));
-                None
+                (State::Unreadable, None)
             }
         };
         rows.push(Row {
             cid: glance.cid,
-            state: match &cluster {
-                Some(_) => State::of(&glance, stored),
-                None => State::Unreadable,
-            },
+            state,
             care: match glance.board.path().parent() {
                 Some(directory) => Care::of(&glance.cid, directory, cx)?,
                 None => Care::default(),

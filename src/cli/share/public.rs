@@ -1,6 +1,7 @@
 //! The public side of a cluster, from whatever names it: files of this tool and of others, a record, a
 //! home.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Deserialize;
@@ -8,7 +9,9 @@ use serde::de::IgnoredAny;
 
 use crate::artifacts::cluster::{Cluster, MAX_BYTES};
 use crate::artifacts::record::RecordFiles;
+use crate::ceremony::Messages as _;
 use crate::ceremony::imported::{ImportedCluster, ImportedFacts, ImportedOperator};
+use crate::ceremony::step::SessionError;
 use crate::cli::Context;
 use crate::cli::audit::{Audited, examine_files, verdict};
 use crate::cli::error::{CommandError, ErrorCode};
@@ -181,6 +184,16 @@ pub(super) fn audited(
     }
     found.keys().map_err(|error| error.about(place))?;
     Ok((found, files))
+}
+
+/// All messages of a record, by name.
+pub(super) fn messages(files: &RecordFiles) -> Result<BTreeMap<String, Vec<u8>>, CommandError> {
+    let mut messages = BTreeMap::new();
+    for id in files.messages() {
+        let bytes = files.load(id).map_err(SessionError::from)?;
+        messages.insert(id.clone(), bytes);
+    }
+    Ok(messages)
 }
 
 /// Reads the cluster from whatever names it; says whether it was audited here.

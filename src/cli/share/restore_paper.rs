@@ -1,17 +1,14 @@
 //! `share restore-paper`.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::ceremony::Messages as _;
 use crate::ceremony::imported::ImportedCluster;
 use crate::ceremony::paper::PaperShare;
-use crate::ceremony::step::SessionError;
 use crate::cli::Context;
 use crate::cli::error::{CommandError, ErrorCode};
 use crate::cli::home::identity_of;
 use crate::cli::share::paper_lines;
-use crate::cli::share::public::{ClusterFile, audited, imported_of, read_file};
+use crate::cli::share::public::{ClusterFile, audited, imported_of, messages, read_file};
 use crate::cli::values::counted;
 use crate::crypto::scalar::Scalar;
 use crate::crypto::sharing::Sharing;
@@ -69,15 +66,10 @@ pub(in crate::cli) fn run(args: &Args, cx: &mut Context) -> Result<(), CommandEr
     let index = operator.ok_or(SeatError::NotInvited)?.index;
     let (plan, sharing) = (&found.plan, outcome.sharing());
     let shares = collect(args, cx, plan.cid(), sharing, Some(index.get()))?.1;
-    let mut messages = BTreeMap::new();
-    for id in files.messages() {
-        let bytes = files.load(id).map_err(SessionError::from)?;
-        messages.insert(id.clone(), bytes);
-    }
     let created = cx.clock.unix_seconds();
     let backup = ShareBackup::of_record(
         plan.clone(),
-        messages,
+        messages(&files)?,
         index,
         sharing.clone(),
         shares,

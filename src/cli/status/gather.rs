@@ -112,6 +112,8 @@ pub(super) struct Gathered {
 pub(super) struct Places<'a> {
     /// The home's board, and who this home is there.
     pub(super) home: Option<(&'a BoardFolder, BTreeSet<Marker>, &'a Arrivals)>,
+    /// Whether a backup of its shares was checked in the home.
+    pub(super) backed_up: bool,
     /// This home's operator in the plan.
     pub(super) me: Option<Index>,
     /// The couriers.
@@ -270,6 +272,7 @@ fn facts(
             .as_ref()
             .map(|(_, markers, _)| markers.clone())
             .unwrap_or_default(),
+        backup_due: plan.requires_backups() && !places.backed_up,
         own: Own {
             deal: own(Kind::Deal),
             confirm: own(Kind::Confirm) || own(Kind::Partial),

@@ -25,6 +25,8 @@ pub(super) struct Facts {
     pub(super) view: View,
     /// What became true of it in this home.
     pub(super) markers: BTreeSet<Marker>,
+    /// Whether the plan requires a backup of the stored shares that was not checked here yet.
+    pub(super) backup_due: bool,
     /// This operator's messages on the board.
     pub(super) own: Own,
     /// Of a signing ceremony, what it still needs.
@@ -100,6 +102,8 @@ pub(super) enum State {
     Abandoned(Vec<Index>),
     /// It is this operator's turn.
     Due(Round),
+    /// This operator has to check a backup of its shares before it confirms.
+    BackupDue,
     /// Others are awaited before this operator can confirm.
     Awaiting(Vec<Index>),
     /// This operator confirmed; others are awaited.
@@ -165,6 +169,8 @@ impl Facts {
             State::Pending(self.missing_confirms.clone())
         } else if !self.own.deal {
             State::Due(Round::Deal)
+        } else if self.missing_deals.is_empty() && self.backup_due && has(Marker::Shares) {
+            State::BackupDue
         } else if self.missing_deals.is_empty() {
             State::Due(Round::Confirm)
         } else {
@@ -225,6 +231,7 @@ impl State {
             Self::AbandonedKept(_) => "abandoned_kept",
             Self::Abandoned(_) => "abandoned",
             Self::Due(_) => "due",
+            Self::BackupDue => "backup_due",
             Self::Awaiting(_) => "awaiting",
             Self::Pending(_) => "pending",
             Self::Complete(_) => "complete",
@@ -240,7 +247,7 @@ impl State {
     pub(super) const fn round(&self) -> Option<u8> {
         match self {
             Self::Invited | Self::Awaiting(_) => Some(Round::Deal.number()),
-            Self::Pending(_) => Some(Round::Confirm.number()),
+            Self::Pending(_) | Self::BackupDue => Some(Round::Confirm.number()),
             Self::Due(round) | Self::Open(round, _) => Some(round.number()),
             Self::Signing(signing) => signing.round(),
             _ => None,
@@ -304,6 +311,9 @@ impl State {
             Self::Due(Round::Confirm) => {
                 "it is your turn: every deal is there and you did not confirm yet"
             }
+            Self::BackupDue => {
+                "it waits for your checked backup: your shares are stored, and the plan requires one before you confirm"
+            }
             Self::Invited => "the plan names you, and you have not accepted it; nothing was sent",
             Self::Done => "complete, and your files were written",
             Self::FilesDue => "complete; your files are not written yet",
@@ -330,6 +340,10 @@ pub(super) struct Hands {
     pub(super) run: String,
     /// Checks the messages; there is none without a directory to check.
     pub(super) audit: Option<String>,
+    /// Backs up the own shares.
+    pub(super) backup: String,
+    /// Checks the backup of them.
+    pub(super) check_backup: String,
     /// Checks and makes the page to pass on, of a complete ceremony.
     pub(super) report: Option<String>,
     /// Checks each evidence file.
@@ -458,6 +472,11 @@ impl Facts {
             State::Due(Round::Confirm) => {
                 vec![Next::give("check the deals and confirm", &hands.run)]
             }
+            State::BackupDue => vec![
+                Next::give("back your shares up", &hands.backup),
+                Next::give("see that it opens where it is kept", &hands.check_backup),
+                Next::give("then confirm", &hands.run),
+            ],
             State::Awaiting(who) | State::Pending(who) => vec![pass_on(who)],
             State::Open(_, who) => {
                 let what = match hands.carried {

@@ -61,7 +61,7 @@ pub enum ShareBackupError {
     OtherShares(Digest),
     /// The backup was made before this operator confirmed.
     #[error(
-        "holds shares of ceremony {} that were not confirmed when it was made: no key rests on them, and a home that still takes part makes them again; nothing was written", .0.short()
+        "holds shares of ceremony {} that were not confirmed when it was made: they come back together with the confirm in the record of the complete ceremony, or not at all; nothing was written", .0.short()
     )]
     Unconfirmed(Digest),
 }

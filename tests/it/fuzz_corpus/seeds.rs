@@ -82,6 +82,9 @@ pub(super) fn all() -> Vec<Seed> {
     }
     add("outcome", "complete", outcome);
     add("plan", "three", plan.bytes());
+    let mut asking = plan.value().clone();
+    asking["backups"] = "required".into();
+    add("plan", "backups", &json::canonical_value(&asking).unwrap());
     add("plan", "signing", &signing::plan());
     add("partial", "honest", &signing::honest());
     add(
@@ -264,6 +267,8 @@ pub(super) fn all() -> Vec<Seed> {
     add("faults", "none", &[]);
     let some: Vec<u8> = (0..=u8::MAX).step_by(5).collect();
     add("faults", "some", &some);
+    add("sign_faults", "none", &[]);
+    add("sign_faults", "some", &some[..24]);
     seeds
 }
 

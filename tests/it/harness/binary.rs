@@ -232,6 +232,7 @@ pub(crate) fn draft(names: &[&str]) -> Draft {
             }),
         }],
         keystores: KdfChoice::Scrypt,
+        backups: None,
         danger_low_threshold: false,
         random: [7; 32],
     }

@@ -159,6 +159,7 @@ pub(crate) fn draft(players: &[Player]) -> Draft {
             .collect(),
         validators: validators(),
         keystores: KdfChoice::Pbkdf2,
+        backups: None,
         danger_low_threshold: false,
         random: [7; 32],
     }
@@ -223,7 +224,7 @@ fn turn(plan: &Plan, player: &mut Player, board: &mut Board) -> Option<KeygenOut
                 Outcome::Keygen(outcome) => return Some(outcome),
                 Outcome::Sign(_) => panic!("a keygen ended with signatures"),
             },
-            Step::Wait { .. } | Step::AwaitPartials { .. } => return None,
+            Step::Wait { .. } | Step::AwaitBackup | Step::AwaitPartials { .. } => return None,
             Step::Stop(stop) => panic!("the ceremony stops: {stop:?}"),
         }
     }

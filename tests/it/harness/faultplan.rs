@@ -59,26 +59,48 @@ pub(crate) enum Event {
 }
 
 /// Bytes as choices; zeros when they have run out.
-struct Choices<'a>(std::slice::Iter<'a, u8>);
+pub(crate) struct Choices<'a>(std::slice::Iter<'a, u8>);
 
-impl Choices<'_> {
-    fn byte(&mut self) -> u8 {
+impl<'a> Choices<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        Self(bytes.iter())
+    }
+
+    pub(crate) fn byte(&mut self) -> u8 {
         self.0.next().copied().unwrap_or(0)
     }
 
-    fn below(&mut self, bound: usize) -> usize {
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
         usize::from(self.byte()) % bound
     }
 
-    fn of<T: Copy>(&mut self, list: &[T]) -> T {
+    pub(crate) fn of<T: Copy>(&mut self, list: &[T]) -> T {
         list[self.below(list.len())]
+    }
+}
+
+impl Event {
+    /// Chooses one, among so many operators and sticks.
+    pub(crate) fn from(choices: &mut Choices<'_>, operators: usize, sticks: usize) -> Self {
+        match choices.below(4) {
+            0 => Self::Carry {
+                from: choices.below(sticks),
+                to: choices.below(sticks),
+                messages: choices.byte(),
+            },
+            _ => Self::Turn {
+                who: choices.below(operators),
+                stick: choices.below(sticks),
+                messages: choices.byte(),
+            },
+        }
     }
 }
 
 impl FaultPlan {
     /// Reads a plan from any bytes: the same bytes give the same plan.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Self {
-        let mut choices = Choices(bytes.iter());
+        let mut choices = Choices::new(bytes);
         let n = 3 + choices.below(3);
         let large = choices.below(4) == 3;
         let cheaters = 1 + choices.below(n - 1);
@@ -91,18 +113,7 @@ impl FaultPlan {
             }
         }
         let events = (0..choices.below(MAX_EVENTS + 1))
-            .map(|_| match choices.below(4) {
-                0 => Event::Carry {
-                    from: choices.below(STICKS),
-                    to: choices.below(STICKS),
-                    messages: choices.byte(),
-                },
-                _ => Event::Turn {
-                    who: choices.below(n),
-                    stick: choices.below(STICKS),
-                    messages: choices.byte(),
-                },
-            })
+            .map(|_| Event::from(&mut choices, n, STICKS))
             .collect();
         Self {
             n,

@@ -109,6 +109,7 @@ pub(crate) fn draft(cards: &[&VerifiedCard], validators: Vec<Validator>) -> Draf
             .collect(),
         validators,
         keystores: KdfChoice::Pbkdf2,
+        backups: None,
         danger_low_threshold: false,
         random,
     }
@@ -122,13 +123,20 @@ impl Group {
 
     /// Makes n operators with homes under `directory` and a plan for these validators.
     pub(crate) fn with(directory: &Path, n: usize, validators: Vec<Validator>) -> Self {
+        Self::drafted(directory, n, |draft| draft.validators = validators)
+    }
+
+    /// Makes n operators with homes under `directory` and a plan for one validator, changed.
+    pub(crate) fn drafted(directory: &Path, n: usize, change: impl FnOnce(&mut Draft)) -> Self {
         let members: Vec<Member> = NAMES
             .iter()
             .take(n)
             .map(|name| Member::new(&directory.join(name), name))
             .collect();
         let cards: Vec<&VerifiedCard> = members.iter().map(|member| &member.card).collect();
-        let plan = Plan::draft(draft(&cards, validators)).unwrap();
+        let mut draft = draft(&cards, vec![validator()]);
+        change(&mut draft);
+        let plan = Plan::draft(draft).unwrap();
         let stick = directory.join("stick");
         std::fs::create_dir_all(&stick).unwrap();
         Self {

@@ -21,7 +21,7 @@ use conclave::store::wrap::Unlock;
 use conclave::wire::card::VerifiedCard;
 
 use crate::harness::binary::example;
-use crate::harness::disk::copy_tree;
+use crate::harness::disk::{copy_tree, every_file};
 use crate::harness::schema;
 
 pub(crate) const NAMES: [&str; 4] = ["alice", "bob", "carol", "dave"];
@@ -47,6 +47,14 @@ pub(crate) enum Task {
     Backup,
     /// Makes another home of a backup.
     Restore,
+    /// Writes a proof of all shares.
+    Prove,
+    /// Writes a backup of shares.
+    ShareBackup,
+    /// Checks it, and notes that; where the plan requires it, marks it.
+    CheckBackup,
+    /// Puts shares into a home that has none.
+    ShareRestore,
 }
 
 /// A command as it was given in the undisturbed ceremony.
@@ -104,7 +112,9 @@ fn tree(desk: &Path) -> Tree {
                 files.insert(format!("{name}/"), (0, None));
                 walk(root, &path, files);
             } else {
-                let random = name.ends_with(".age") || name.contains("/validator_keys/");
+                let random = name.ends_with(".age")
+                    || name.ends_with(".proof.json")
+                    || name.contains("/validator_keys/");
                 // The name of the directory that holds the operator's files; the rest is the desk's.
                 let place = |bytes: Vec<u8>| bytes.rsplit(|b| *b == b'/').next().unwrap().to_vec();
                 let bytes = (!random).then(|| fs::read(&path).unwrap());
@@ -237,14 +247,74 @@ impl Played {
                 }
             }
         }
+        played.keep_shares(&desk);
+        played.require_backup(&desk);
         played
+    }
+
+    /// What an operator does for its shares afterwards, in the order of a year.
+    fn keep_shares(&mut self, desk: &Path) {
+        let key = self.keys["alice"].to_public().to_string();
+        let file = "alice.shares.age";
+        let prove = ["share", "prove", "Pool", "--challenge", "a drill"];
+        let prove = [&prove[..], &["-o", "alice.proof.json"]].concat();
+        self.step(desk, "alice", Task::Prove, &prove);
+        let backup = ["share", "backup", "Pool", "-o", file, "--recipient", &key];
+        self.step(desk, "alice", Task::ShareBackup, &backup);
+        let check = ["share", "check-backup", file];
+        self.step(desk, "alice", Task::CheckBackup, &check);
+        // A home that has the identity and nothing else.
+        for lost in ["ceremonies", "vault", "cards"] {
+            fs::remove_dir_all(desk.join("restored-alice").join(lost)).unwrap();
+        }
+        let restore = ["share", "restore", file];
+        self.step(desk, "alice", Task::ShareRestore, &restore);
+    }
+
+    /// A second ceremony, whose plan requires backups, up to the confirm that waited for one.
+    fn require_backup(&mut self, desk: &Path) {
+        let give = |name: &str, code: i32, args: &[&str]| {
+            let home = format!("home-{name}");
+            let key = format!("{name}.key");
+            let mut all = vec!["--home", &home, "--unlock", &key];
+            all.extend(args);
+            let all: Vec<String> = all.into_iter().map(str::to_owned).collect();
+            let ended = command(binary(), desk, &[], &all).output().unwrap();
+            assert_eq!(ended.status.code(), Some(code), "{name}: {ended:?}");
+            String::from_utf8(ended.stdout).unwrap()
+        };
+        let mut plan = vec!["plan", "new", "keygen", "--name", "Guarded", "-o"];
+        plan.extend(["guarded.plan.json", "--backups", "required"]);
+        plan.extend(["--network", "hoodi", "--validators", "1"]);
+        plan.extend(["--keystores", "pbkdf2", "--created", "1790000000"]);
+        plan.extend(["--withdrawal", "0x71C7656EC7ab88b098defB751B7401B5f6d8976F"]);
+        for (name, card) in [("carol", "carol.2.json"), ("dave", "dave.2.json")] {
+            give(name, 0, &["card", "--name", name, "-o", card]);
+            plan.extend(["--card", card]);
+        }
+        give("carol", 0, &plan);
+        let shown = ["plan", "show", "--json", "guarded.plan.json"];
+        let shown: serde_json::Value = serde_json::from_str(&give("carol", 0, &shown)).unwrap();
+        let code = shown["plan_code"].as_str().unwrap().to_owned();
+        fs::create_dir(desk.join("second-stick")).unwrap();
+        let mut run = vec!["run", "guarded.plan.json", "--via", "second-stick"];
+        run.extend(["--accept-plan", &code]);
+        give("carol", 3, &run);
+        give("dave", 3, &run);
+        let key = self.keys["dave"].to_public().to_string();
+        let mut backup = vec!["share", "backup", "Guarded", "-o", "dave.shares.age"];
+        backup.extend(["--recipient", &key]);
+        give("dave", 0, &backup);
+        let check = ["share", "check-backup", "dave.shares.age"];
+        self.step(desk, "dave", Task::CheckBackup, &check);
+        self.step(desk, "dave", Task::Confirm, &run);
     }
 
     fn step(&mut self, desk: &Path, operator: &'static str, task: Task, args: &[&str]) {
         let before = tempfile::tempdir().unwrap();
         copy_tree(desk, before.path());
         let home = match task {
-            Task::Restore => format!("restored-{operator}"),
+            Task::Restore | Task::ShareRestore => format!("restored-{operator}"),
             _ => format!("home-{operator}"),
         };
         let mut all = vec!["--home".to_owned(), home];
@@ -330,11 +400,20 @@ impl Played {
         points
     }
 
-    /// Every step under clocks that stand: in 1970, then, and so far away that no calendar goes there.
+    /// Every step under clocks that stand: in 1970, then, and so far away that no calendar goes there. A
+    /// proof says when it was made, and is made at no time that is none.
     pub(crate) fn clock_points(&self) -> Vec<Point> {
-        let at =
-            |step| ["0", "1", "253402300800"].map(|clock| Point::new(step, &["--clock", clock]));
-        (0..self.steps.len()).flat_map(at).collect()
+        let clocks = |step: &Step| match step.task {
+            Task::Prove => &["1"][..],
+            _ => &["0", "1", "253402300800"],
+        };
+        let steps = self.steps.iter().enumerate();
+        steps
+            .flat_map(|(at, step)| {
+                let clocks = clocks(step).iter();
+                clocks.map(move |clock| Point::new(at, &["--clock", clock]))
+            })
+            .collect()
     }
 
     /// The steps of an operator that take part, in order.
@@ -397,7 +476,11 @@ impl Played {
         let mut wanted = tree(step.after.path());
         // A note for people of how messages came, which a crash may cost, and which tells of own messages
         // that a home forgot and then was brought.
-        let is_note = |name: &str| name.ends_with("/arrivals.json");
+        // Notes of upkeep have the time in their names, and are for people, too.
+        let is_note = |name: &str| name.ends_with("/arrivals.json") || name.contains("/upkeep/");
+        if !stood {
+            self.check_kept(step, desk, what);
+        }
         found.retain(|name, _| !is_note(name));
         wanted.retain(|name, _| !is_note(name));
         match step.task {
@@ -444,6 +527,40 @@ impl Played {
             let mut third = tree(desk);
             third.retain(|name, _| !is_note(name));
             assert!(third == found, "{what}: a repeat changed something");
+        }
+    }
+
+    /// What was made for shares is whole, and noted.
+    fn check_kept(&self, step: &Step, desk: &Path, what: &str) {
+        let files: &[&str] = match step.task {
+            Task::Prove => &[
+                "check-proof",
+                "alice.proof.json",
+                "--cluster",
+                "files-alice/cluster.json",
+            ],
+            Task::ShareBackup => &["check-backup", "alice.shares.age"],
+            Task::CheckBackup => &[],
+            _ => return,
+        };
+        if !files.is_empty() {
+            let mut args = vec!["--unlock", "alice.key", "share"];
+            args.extend(files);
+            let args: Vec<String> = args.into_iter().map(str::to_owned).collect();
+            let checked = command(binary(), desk, &[], &args).output().unwrap();
+            assert_eq!(checked.status.code(), Some(0), "{what}: {checked:?}");
+        }
+        if step.task == Task::ShareBackup {
+            return;
+        }
+        let home = desk.join(&step.args[1]).join("ceremonies");
+        let notes: Vec<_> = every_file(&home)
+            .into_iter()
+            .filter(|(path, _)| path.to_string_lossy().contains("/upkeep/"))
+            .collect();
+        assert!(!notes.is_empty(), "{what}: nothing is noted");
+        for (_, note) in notes {
+            schema::assert_valid_json("upkeep", note);
         }
     }
 

@@ -24,5 +24,6 @@ pub(crate) mod schema;
 pub(crate) mod screen;
 pub(crate) mod secrets;
 pub(crate) mod signing;
+pub(crate) mod signplan;
 pub(crate) mod story;
 pub(crate) mod terminal;

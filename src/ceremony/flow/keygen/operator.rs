@@ -150,6 +150,9 @@ impl<'a> Operator<'a> {
             let (_, faults) = keygen.finalise(&dealt(own), Some(self.seed))?;
             stop.add_faults(faults);
             return if stop.is_empty() && !complained {
+                if self.lacks_backup(own) {
+                    return Ok(Step::AwaitBackup);
+                }
                 Ok(Step::Send(vec![self.make_confirm(own)?]))
             } else {
                 Ok(Step::Stop(stop))
@@ -175,6 +178,12 @@ impl<'a> Operator<'a> {
             return self.stop_over(stop, Ok(dealt(&own)));
         }
         Ok(Step::StoreShares(Box::new(own)))
+    }
+
+    /// Whether the plan requires a backup that was not checked yet: one of these shares, and not of what
+    /// other deals gave.
+    fn lacks_backup(&self, own: &OwnShares) -> bool {
+        self.keygen.plan.requires_backups() && self.memory.backed_up != Some(own.transcript)
     }
 
     /// Our confirm is on the board and our shares are not in the vault: a home was restored. They

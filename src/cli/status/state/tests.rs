@@ -15,6 +15,8 @@ fn hands() -> Hands {
         run: "RUN".into(),
         audit: Some("AUDIT".into()),
         report: Some("REPORT".into()),
+        backup: "BACKUP".into(),
+        check_backup: "CHECK".into(),
         evidence: vec!["EVIDENCE".into()],
         abandon: "ABANDON".into(),
     }
@@ -24,6 +26,7 @@ fn facts(view: View, markers: &[Marker]) -> Facts {
     Facts {
         view,
         markers: markers.iter().copied().collect(),
+        backup_due: false,
         own: Own::default(),
         signing: None,
         missing_deals: Vec::new(),
@@ -47,7 +50,7 @@ fn everything() -> Vec<Facts> {
                 .filter(|(bit, _)| set & (1 << bit) != 0)
                 .map(|(_, marker)| marker)
                 .collect();
-            for board in 0..128u32 {
+            for board in 0..256u32 {
                 let bit = |n: u32| board & (1 << n) != 0;
                 for audit in 0..5 {
                     let mut facts = facts(view, &markers);
@@ -60,6 +63,7 @@ fn everything() -> Vec<Facts> {
                     facts.missing_confirms = some(bit(4), 3);
                     facts.abandoned = some(bit(5), 4);
                     facts.twice = some(bit(6), 5);
+                    facts.backup_due = bit(7);
                     facts.only_here = usize::from(view == View::Operator && audit % 2 == 1);
                     facts.audited = (audit > 0).then(|| Audited {
                         accused: some(audit == 2 || audit == 4, 6),
@@ -108,7 +112,7 @@ fn every_combination_has_a_state_with_words_and_something_to_do() {
         assert!(state.awaited().is_empty() || state.round().is_some());
     }
     // The walk meets every state there is.
-    assert_eq!(words.len(), 19, "{words:?}");
+    assert_eq!(words.len(), 20, "{words:?}");
 }
 
 #[test]
@@ -147,7 +151,7 @@ fn what_must_never_be_said_is_never_said() {
         if confirmed && !complete {
             assert!(!matches!(
                 state,
-                State::Stopped | State::Abandoned(_) | State::Invited
+                State::Stopped | State::Abandoned(_) | State::Invited | State::BackupDue
             ));
             assert!(!matches!(state, State::Due(_) | State::Awaiting(_)));
         }
@@ -160,7 +164,11 @@ fn what_must_never_be_said_is_never_said() {
             assert!(
                 !matches!(
                     state,
-                    State::Due(_) | State::Awaiting(_) | State::Pending(_) | State::Invited
+                    State::Due(_)
+                        | State::BackupDue
+                        | State::Awaiting(_)
+                        | State::Pending(_)
+                        | State::Invited
                 ),
                 "{facts:?}"
             );
@@ -207,6 +215,11 @@ fn an_operator_goes_through_its_states() {
     assert_eq!(
         said(&at),
         "it is your turn: every deal is there and you did not confirm yet | check the deals and confirm | RUN"
+    );
+    at.backup_due = true;
+    assert_eq!(
+        said(&at),
+        "it waits for your checked backup: your shares are stored, and the plan requires one before you confirm | back your shares up | BACKUP"
     );
     at.markers.insert(Confirmed);
     at.own.confirm = true;

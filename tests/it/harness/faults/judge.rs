@@ -186,7 +186,7 @@ pub(crate) fn outcome(played: &Played) -> Option<&KeygenOutcome> {
 pub(crate) fn exit_code(ran: &Ran) -> i32 {
     match &ran.standing {
         Standing::Complete { .. } => 0,
-        Standing::Waiting { .. } | Standing::AwaitingPartials(..) => 3,
+        Standing::Waiting { .. } | Standing::AwaitingBackup | Standing::AwaitingPartials(..) => 3,
         Standing::Stopped(stop) if stop.faults.is_empty() => 1,
         Standing::Stopped(_) => 4,
     }

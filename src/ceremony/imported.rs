@@ -292,9 +292,9 @@ impl ImportedCluster {
     /// Says in what shares differ from this cluster's, if in anything.
     pub fn differs(&self, own: &OwnShares) -> Option<&'static str> {
         match () {
-            () if own.cid != self.cid => Some("cluster"),
-            () if own.transcript != self.cid || !own.deals.is_empty() => Some("origin"),
-            () if own.sharing != self.sharing => Some("keys"),
+            () if own.cid != self.cid => Some("another cluster"),
+            () if own.transcript != self.cid || !own.deals.is_empty() => Some("another origin"),
+            () if own.sharing != self.sharing => Some("other keys"),
             () => None,
         }
     }

@@ -52,7 +52,7 @@ pub enum ImportError {
     #[error(transparent)]
     Shares(#[from] SharesError),
     /// A description in the home is damaged.
-    #[error("{} {reason}; restore the home from a backup", path.display())]
+    #[error("{}: {reason}; restore the home from a backup", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -60,7 +60,7 @@ pub enum ImportError {
         reason: ImportedError,
     },
     /// The shares are not those of the cluster.
-    #[error("the shares are not those of the cluster: another {0}; nothing was written")]
+    #[error("the shares are not those of the cluster: {0}; nothing was written")]
     Differs(&'static str),
     /// The vault holds other shares of the same cluster.
     #[error(
@@ -69,7 +69,7 @@ pub enum ImportError {
     OtherShares(Digest),
     /// The vault holds shares of one of the keys that lie on another polynomial.
     #[error(
-        "another epoch of the key {key} is already in the vault, of {}: its shares lie on another polynomial, and shares of two epochs are never mixed; nothing was written", cid.short()
+        "another epoch of the key {key} is already in the vault, under {}: its shares lie on another polynomial, and shares of two epochs are never mixed; nothing was written", cid.short()
     )]
     OtherEpoch {
         /// The group key.
@@ -78,7 +78,7 @@ pub enum ImportError {
         cid: Digest,
     },
     /// The vault holds shares of one of the keys, and of the same polynomial, under another name.
-    #[error("the key {key} is already in the vault, of {}: nothing was written", cid.short())]
+    #[error("the key {key} is already in the vault, under {}; nothing was written", cid.short())]
     Standing {
         /// The group key.
         key: Hex<48>,

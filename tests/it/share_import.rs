@@ -203,7 +203,10 @@ fn shares_of_another_operator_cluster_or_epoch_are_refused_before_anything_is_wr
     let strange = own(&other, &polynomials(2, 2), 1);
     let before = files(&fresh.root);
     let error = imported::put(&home, &first, &strange).unwrap_err();
-    assert!(matches!(error, ImportError::Differs("cluster")), "{error}");
+    assert!(
+        matches!(error, ImportError::Differs("another cluster")),
+        "{error}"
+    );
     // A share that is not the secret of its public share.
     let wrong = own(&first, &polynomials(2, 2), 1);
     let error = imported::put(&home, &first, &wrong).unwrap_err();

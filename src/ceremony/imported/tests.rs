@@ -260,20 +260,20 @@ fn shares_in_the_vaults_form_are_held_against_the_cluster() {
     OwnShares::from_blob(&wrong).unwrap_err();
     for (what, change) in [
         (
-            "cluster",
+            "another cluster",
             &(|own: &mut OwnShares| own.cid = Digest::from_bytes([9; 32]))
                 as &dyn Fn(&mut OwnShares),
         ),
-        ("origin", &|own| {
+        ("another origin", &|own| {
             own.transcript = Digest::from_bytes([9; 32])
         }),
-        ("origin", &|own| {
+        ("another origin", &|own| {
             own.deals.push(crate::protocol::confirm::SeenDeal {
                 payload: Digest::from_bytes([3; 32]),
                 signature: Hex([4; 64]),
             });
         }),
-        ("keys", &|own| {
+        ("other keys", &|own| {
             own.sharing = ImportedCluster::of_lock(&lock(1))
                 .unwrap()
                 .sharing()

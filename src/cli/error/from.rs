@@ -161,7 +161,7 @@ impl From<ImportError> for CommandError {
             ImportError::OtherShares(_) => coded(ErrorCode::IMPORT_REFUSED)
                 .hint("name the home of the other operator with --home DIR"),
             ImportError::OtherEpoch { .. } => coded(ErrorCode::IMPORT_REFUSED).hint(
-                "find out which of the two is the cluster's last; signing with an older epoch can be slashed like a copied key",
+                "find out which of the two is the cluster's last: while both are used, the validator can sign twice and be slashed",
             ),
             ImportError::Standing { .. } => coded(ErrorCode::IMPORT_REFUSED)
                 .hint("`conclave share list` shows it; there is nothing to import"),

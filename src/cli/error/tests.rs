@@ -153,7 +153,7 @@ fn from_modules() -> Vec<CommandError> {
             cid,
         })
         .into(),
-        ImportError::Differs("keys").into(),
+        ImportError::Differs("other keys").into(),
         ImportError::Damaged {
             path: file(),
             reason: ImportedError::Facts("it has no validator"),

@@ -27,9 +27,7 @@ pub(super) fn imported(
         return Err("its shares are of an epoch that this version does not have".to_owned());
     }
     if let Some(what) = cluster.differs(shares) {
-        return Err(format!(
-            "its shares are not those of its cluster: another {what}"
-        ));
+        return Err(format!("its shares are not those of its cluster: {what}"));
     }
     if about.index.get() != shares.index
         || about.validators != shares.sharing.validators() as u64

@@ -1,9 +1,9 @@
-//! How long one operator takes to sign, combine and verify exits: `cargo bench --bench sign`.
+//! How long one operator takes to sign, combine, verify and write exits: `cargo bench --bench sign`.
 //!
 //! Three of four operators sign one exit for each of 10,000 validators (or as many as the argument
-//! says). What is timed is all that one operator computes with the library: the plan, read from its
+//! says). What is timed is all that one operator does with the library: the plan, read from its
 //! bytes; its own partial; everybody's partials read, verified and combined; and the signatures
-//! verified again before they are written. Disk and couriers are left out.
+//! verified again and written, a file an exit, through to the device. Couriers are left out.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -16,16 +16,18 @@
 )]
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Instant;
 
+use conclave::ambient::OsRandomness;
+use conclave::artifacts::{self, Recorded, SignedRequest};
 use conclave::ceremony::plan::{ClusterRef, Plan, SignDraft, SignMessage, SignObject};
 use conclave::ceremony::session::Session;
 use conclave::ceremony::shares::OwnShares;
 use conclave::ceremony::step::{Me, Memory, Step};
 use conclave::ceremony::{Messages, MessagesError, Unobserved};
-use conclave::crypto::bls::{self, SigningRoot};
 use conclave::crypto::identity::IdentityKey;
-use conclave::crypto::point::{G1, G2};
+use conclave::crypto::point::G1;
 use conclave::crypto::polynomial::Polynomial;
 use conclave::crypto::scalar::Scalar;
 use conclave::crypto::sharing::Sharing;
@@ -34,6 +36,7 @@ use conclave::ethereum::network::Network;
 use conclave::hash::Digest;
 use conclave::json::Text;
 use conclave::secret::Secret;
+use conclave::store::disk::{Disk, RealDisk};
 use conclave::wire::card::VerifiedCard;
 use conclave::wire::roster::Index;
 
@@ -170,19 +173,26 @@ fn main() {
             other => panic!("{other:?}"),
         }
     });
-    timed("signatures verified before writing", &mut total, || {
-        let plan = plan.sign().unwrap();
-        let signatures = outcome.sign().unwrap().signatures();
-        let keys = plan
-            .messages()
-            .iter()
-            .map(|message| plan.key(message).unwrap());
-        let items: Vec<(G1, SigningRoot, G2)> = keys
-            .zip(plan.roots())
-            .zip(signatures)
-            .map(|((key, root), signature)| (*key, *root, *signature))
-            .collect();
-        assert!(bls::verify_batch(&items, &[8; 32]));
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let list: Vec<(String, String)> = board
+        .0
+        .keys()
+        .map(|id| (format!("partial-{id}"), id.clone()))
+        .collect();
+    timed("verified again, written, read back", &mut total, || {
+        let request = SignedRequest {
+            plan: plan.sign().unwrap(),
+            outcome: outcome.sign().unwrap(),
+            messages: Recorded {
+                messages: &board,
+                list: &list,
+            },
+            recipients: &[],
+        };
+        let directory = folder.path().join("signed");
+        artifacts::write_signed(&disk, &directory, &request, &mut OsRandomness, &Unobserved)
+            .unwrap();
     });
     println!("{:40} {total:8.2} s", "one operator, in all");
 }

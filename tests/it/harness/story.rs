@@ -297,15 +297,17 @@ impl Story {
             let file = self.folder.path().join("passphrase");
             answered.push_str(&format!(" --backup-passphrase-file {}", file.display()));
         }
-        if rest.starts_with("run ") || rest.starts_with("rehearse ") {
-            answered.push_str(" --keystores pbkdf2");
-        }
         // A plan that is no plan is refused before anything is asked.
         let named = rest
             .split_whitespace()
             .find(|word| word.ends_with(".plan.json"));
         let plan = named.and_then(|name| fs::read(folder.join(name)).ok());
-        if let Some(plan) = plan.and_then(|bytes| Plan::parse(&bytes).ok()) {
+        let plan = plan.and_then(|bytes| Plan::parse(&bytes).ok());
+        let signs = plan.as_ref().is_some_and(|plan| plan.sign().is_some());
+        if (rest.starts_with("run ") && !signs) || rest.starts_with("rehearse ") {
+            answered.push_str(" --keystores pbkdf2");
+        }
+        if let Some(plan) = plan {
             if rest.starts_with("run ") && !rest.contains("--accept-plan") {
                 let code = &self.codes[&plan.cid().to_string()];
                 answered.push_str(&format!(" --accept-plan '{code}'"));

@@ -1,10 +1,10 @@
 //! Shares on paper with the real binary: the page, its code, and what is typed from it.
 
-use base64ct::{Base64, Encoding as _};
 use serde_json::Value;
 use std::os::unix::fs::PermissionsExt as _;
 
 use crate::cli_home::Pair;
+use crate::harness::story::picture;
 use crate::harness::terminal::Terminal;
 
 /// Two operators whose ceremony is complete, and alice's page.
@@ -44,12 +44,6 @@ fn groups(page: &str) -> Vec<String> {
         .skip(1)
         .map(|rest| rest.split_once('<').unwrap().0.to_owned())
         .collect()
-}
-
-/// The picture on a page.
-pub(crate) fn picture(page: &str) -> Vec<u8> {
-    let (_, rest) = page.split_once("data:image/png;base64,").unwrap();
-    Base64::decode_vec(rest.split_once('"').unwrap().0).unwrap()
 }
 
 fn json(text: &str) -> Value {

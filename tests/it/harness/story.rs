@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
+use base64ct::{Base64, Encoding as _};
 use conclave::ceremony::plan::Plan;
 use conclave::crypto::identity::IdentityKey;
 use conclave::json;
@@ -256,7 +257,7 @@ impl Story {
             let name = page.file_name().into_string().unwrap();
             let validator = name.split('-').nth(3).unwrap();
             let text = fs::read_to_string(page.path()).unwrap();
-            let picture = crate::share_paper::picture(&text);
+            let picture = picture(&text);
             fs::write(self.camera().join(format!("page-{validator}.png")), picture).unwrap();
         }
     }
@@ -405,6 +406,12 @@ pub(crate) fn second_deal(root: &Path, passphrase: &str, plan: &Plan) -> Vec<u8>
     let payload = json::to_value(&deal.unwrap()).unwrap();
     let second = Envelope::sign(&identity, *plan.cid(), Kind::Deal, Place::Deal, payload).unwrap();
     second.bytes().to_vec()
+}
+
+/// The picture on a page.
+pub(crate) fn picture(page: &str) -> Vec<u8> {
+    let (_, rest) = page.split_once("data:image/png;base64,").unwrap();
+    Base64::decode_vec(rest.split_once('"').unwrap().0).unwrap()
 }
 
 /// `sign verify` makes none.

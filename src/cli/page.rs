@@ -116,12 +116,39 @@ struct WithdrawalRow {
     sum: Gwei,
 }
 
+impl WithdrawalRow {
+    fn all(found: BTreeMap<Address, (usize, Gwei)>) -> Vec<Self> {
+        let rows = found.into_iter();
+        rows.map(|(address, (validators, sum))| Self {
+            address,
+            validators,
+            gwei: sum.0.to_string(),
+            sum,
+        })
+        .collect()
+    }
+}
+
 #[derive(Debug, Clone, Serialize)]
 struct FeeRow {
     address: Address,
     gas_limit: u64,
     timestamp: u64,
     validators: usize,
+}
+
+impl FeeRow {
+    /// Of each fee recipient, gas limit and timestamp.
+    fn all(found: BTreeMap<(Address, u64, u64), usize>) -> Vec<Self> {
+        let rows = found.into_iter();
+        rows.map(|((address, gas_limit, timestamp), validators)| Self {
+            address,
+            gas_limit,
+            timestamp,
+            validators,
+        })
+        .collect()
+    }
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -174,24 +201,8 @@ impl KeygenPage {
             threshold: plan.threshold(),
             operators: operator_rows(&plan),
             validators: plan.validators().len(),
-            withdrawals: withdrawals
-                .into_iter()
-                .map(|(address, (validators, sum))| WithdrawalRow {
-                    address,
-                    validators,
-                    gwei: sum.0.to_string(),
-                    sum,
-                })
-                .collect(),
-            fee_recipients: fees
-                .into_iter()
-                .map(|((address, gas_limit, timestamp), validators)| FeeRow {
-                    address,
-                    gas_limit,
-                    timestamp,
-                    validators,
-                })
-                .collect(),
+            withdrawals: WithdrawalRow::all(withdrawals),
+            fee_recipients: FeeRow::all(fees),
             credentials: credentials
                 .into_iter()
                 .map(|(kind, validators)| CredentialsRow { kind, validators })

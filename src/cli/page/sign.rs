@@ -111,24 +111,8 @@ impl SignPage {
                     validators,
                 })
                 .collect(),
-            fee_recipients: fees
-                .into_iter()
-                .map(|((address, gas_limit, timestamp), validators)| FeeRow {
-                    address,
-                    gas_limit,
-                    timestamp,
-                    validators,
-                })
-                .collect(),
-            withdrawals: withdrawals
-                .into_iter()
-                .map(|(address, (validators, sum))| WithdrawalRow {
-                    address,
-                    validators,
-                    gwei: sum.0.to_string(),
-                    sum,
-                })
-                .collect(),
+            fee_recipients: FeeRow::all(fees),
+            withdrawals: WithdrawalRow::all(withdrawals),
             warnings: plan.warnings().iter().map(ToString::to_string).collect(),
             known_operators: None,
             rules: plan.network().rules(),

@@ -148,7 +148,9 @@ pub(super) trait Listed {
     fn validators(&self) -> &[String];
 
     /// Whether a validator is named with its index, `WHICH=INDEX`.
-    fn indexed(&self) -> bool;
+    fn indexed(&self) -> bool {
+        self.columns().contains(&INDEX)
+    }
 
     /// Makes the object of a row.
     fn object(&self, row: &mut Row<'_>) -> Option<SignObject>;
@@ -242,10 +244,13 @@ pub(super) trait Listed {
             cells: std::iter::once(("validator", validator.to_owned())).collect(),
         };
         row.cells
-            .extend(index.map(|index| ("validator_index", index.to_owned())));
+            .extend(index.map(|index| (INDEX, index.to_owned())));
         row
     }
 }
+
+/// The column of an index on the chain.
+const INDEX: &str = "validator_index";
 
 /// How many problems are listed before the rest is only counted.
 const LISTED: usize = 50;
@@ -328,19 +333,15 @@ impl Row<'_> {
 
 impl Listed for ExitArgs {
     fn columns(&self) -> &'static [&'static str] {
-        &["validator", "validator_index", "epoch"]
+        &["validator", INDEX, "epoch"]
     }
 
     fn validators(&self) -> &[String] {
         &self.validators
     }
 
-    fn indexed(&self) -> bool {
-        true
-    }
-
     fn object(&self, row: &mut Row<'_>) -> Option<SignObject> {
-        let validator_index = row.number("validator_index", None);
+        let validator_index = row.number(INDEX, None);
         let epoch = row.number("epoch", Some(("--epoch", self.epoch)))?;
         Some(SignObject::Exit {
             epoch,
@@ -351,19 +352,15 @@ impl Listed for ExitArgs {
 
 impl Listed for BlsChangeArgs {
     fn columns(&self) -> &'static [&'static str] {
-        &["validator", "validator_index", "address"]
+        &["validator", INDEX, "address"]
     }
 
     fn validators(&self) -> &[String] {
         &self.validators
     }
 
-    fn indexed(&self) -> bool {
-        true
-    }
-
     fn object(&self, row: &mut Row<'_>) -> Option<SignObject> {
-        let validator_index = row.number("validator_index", None);
+        let validator_index = row.number(INDEX, None);
         let to_execution_address = row.address("address", ("--to", self.to.as_deref()))?;
         Some(SignObject::BlsChange {
             validator_index: validator_index?,
@@ -379,10 +376,6 @@ impl Listed for RegistrationArgs {
 
     fn validators(&self) -> &[String] {
         &self.validators
-    }
-
-    fn indexed(&self) -> bool {
-        false
     }
 
     fn object(&self, row: &mut Row<'_>) -> Option<SignObject> {
@@ -406,10 +399,6 @@ impl Listed for DepositArgs {
 
     fn validators(&self) -> &[String] {
         &self.validators
-    }
-
-    fn indexed(&self) -> bool {
-        false
     }
 
     fn object(&self, row: &mut Row<'_>) -> Option<SignObject> {

@@ -238,11 +238,15 @@ mod tests {
                 "version v1.12.0",
             ),
             ("/cluster_definition/version", json!(1), "invalid type"),
-            ("/cluster_definition/operators", json!([1]), "1 operators"),
+            (
+                "/cluster_definition/operators",
+                json!([1]),
+                "it has 1 operators",
+            ),
             (
                 "/cluster_definition/operators",
                 json!(vec![1; 257]),
-                "257 operators",
+                "it has 257 operators",
             ),
             (
                 "/cluster_definition/operators",

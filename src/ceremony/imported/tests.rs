@@ -193,6 +193,11 @@ fn a_description_is_read_strictly() {
             "stands twice",
         ),
         ("/operators", json!([operator(1)]), "impossible"),
+        (
+            "/operators",
+            json!((1..=257).map(operator).collect::<Vec<_>>()),
+            "impossible",
+        ),
         ("/operators/1", operator(1), "order of distinct"),
         ("/operators/0/index", json!(0), "is not valid"),
         (

@@ -31,7 +31,7 @@ mod restore_paper;
 mod show;
 
 pub(super) use holding::imports;
-pub(super) use public::imported_file;
+pub(super) use public::{cluster, imported_file};
 
 #[derive(Debug, Subcommand)]
 #[command(disable_help_subcommand = true)]

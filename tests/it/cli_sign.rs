@@ -142,9 +142,16 @@ fn three_of_four_sign_an_exit_that_anybody_can_verify() {
     let keys = desk.read("files-alice/cluster.json");
     let keys: Value = serde_json::from_slice(&keys).unwrap();
     let key = keys["validators"][0]["public_key"].as_str().unwrap();
+    let names = fs::read_dir(desk.path("files-bob")).unwrap();
+    let mut names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let deposits = names.find(|name| name.starts_with("deposit_data"));
+    let deposits = format!("files-bob/{}", deposits.unwrap());
     for by in [
         &["--plan", "exit.plan.json"][..],
         &["--cluster", "files-bob/cluster.json"],
+        &["--cluster", "files-bob/record"],
+        &["--cluster", "Pool", "--home", "home-bob"],
+        &["--network", "hoodi", "--deposits", &deposits],
         &["--network", "hoodi", "--validator-key", key],
     ] {
         let text = desk.ok(&[&["sign", "verify", file.as_str()][..], by].concat());
@@ -153,11 +160,28 @@ fn three_of_four_sign_an_exit_that_anybody_can_verify() {
     }
     let other = [&*file, "--network", "mainnet", "--validator-key", key];
     not_right(desk, &other, "none of the keys");
+    let other = [
+        &*file,
+        "--cluster",
+        "files-bob/record",
+        "--network",
+        "mainnet",
+    ];
+    let verify = [&["sign", "verify"][..], &other].concat();
+    desk.refused(
+        &verify,
+        1,
+        &["files-bob/record is for hoodi, not for mainnet"],
+    );
+    desk.write("keyless.json", "[{}]");
+    let verify = ["sign", "verify", &*file, "--network", "hoodi", "--deposits"];
+    let ended = [&verify[..], &["keyless.json"]].concat();
+    desk.refused(&ended, 1, &["keyless.json", "has no key", "file-invalid"]);
     let mut forged = exit.clone();
     forged["message"]["epoch"] = "0".into();
     desk.write("forged.json", forged.to_string());
     let verify = ["forged.json", "--plan", "exit.plan.json"];
-    not_right(desk, &verify, "none of the keys");
+    not_right(desk, &verify, "its signature does not verify");
 
     // The record is audited like any other, and says so.
     let audit = desk.ok(&["audit", "signed-carol/record"]);

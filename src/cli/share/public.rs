@@ -18,6 +18,7 @@ use crate::cli::error::{CommandError, ErrorCode};
 use crate::cli::share::holding::{Origin, find};
 use crate::crypto::identity::IdentityPublic;
 use crate::crypto::sharing::Sharing;
+use crate::ethereum::network::NetworkSpec;
 use crate::formats::obol_lock::ObolLock;
 use crate::hash::Digest;
 use crate::json::Text;
@@ -25,7 +26,7 @@ use crate::store::disk::Kind;
 use crate::wire::roster::Index;
 
 /// A cluster, as far as its public side goes.
-pub(super) enum Public {
+pub(in crate::cli) enum Public {
     /// What a ceremony ended with.
     Made(Box<Cluster>),
     /// What another tool made.
@@ -62,7 +63,14 @@ impl Public {
         }
     }
 
-    pub(super) fn sharing(&self) -> &Sharing {
+    pub(in crate::cli) fn network(&self) -> &NetworkSpec {
+        match self {
+            Self::Made(cluster) => cluster.network(),
+            Self::Imported(cluster) => cluster.network(),
+        }
+    }
+
+    pub(in crate::cli) fn sharing(&self) -> &Sharing {
         match self {
             Self::Made(cluster) => cluster.sharing(),
             Self::Imported(cluster) => cluster.sharing(),
@@ -197,7 +205,10 @@ pub(super) fn messages(files: &RecordFiles) -> Result<BTreeMap<String, Vec<u8>>,
 }
 
 /// Reads the cluster from whatever names it; says whether it was audited here.
-pub(super) fn cluster(name: &str, cx: &mut Context) -> Result<(Public, bool), CommandError> {
+pub(in crate::cli) fn cluster(
+    name: &str,
+    cx: &mut Context,
+) -> Result<(Public, bool), CommandError> {
     let path = Path::new(name);
     let place = match cx.disk.kind(path)? {
         Some(Kind::Directory) => path.to_owned(),

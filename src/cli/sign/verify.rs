@@ -1,23 +1,23 @@
 //! `sign verify`: anyone's exits, changes of withdrawal credentials, registrations and deposits.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
 
 use crate::ambient::Randomness as _;
-use crate::artifacts::cluster::Cluster;
 use crate::ceremony::plan::{MAX_PLAN_BYTES, Plan, SignObject};
 use crate::cli::Context;
 use crate::cli::error::{CommandError, ErrorCode};
+use crate::cli::share::cluster;
 use crate::cli::values::{self, counted};
 use crate::crypto::point::G1;
-use crate::ethereum::deposit::check_entries;
+use crate::ethereum::deposit::{self, ForeignEntry, check_entries, parse_entries};
 use crate::ethereum::exit::SignedExit;
 use crate::ethereum::network::NetworkSpec;
 use crate::ethereum::signed::{
-    MAX_SIGNED_BYTES, SignedFile, SignedProblem, check_changes, check_exit, check_registrations,
+    MAX_SIGNED_BYTES, SignedFile, SignedProblem, check_changes, check_exits, check_registrations,
 };
 use crate::json::Hex;
 
@@ -29,16 +29,19 @@ const LISTED: usize = 20;
 
 const EXAMPLE: &str = "\
 Reads: files of signed exits, changes of withdrawal credentials, registrations or deposits, of any
-tool, and what --plan or --cluster names. Writes nothing and needs no home.
+tool, and what --plan, --cluster or --deposits name. Writes nothing, and needs no home unless --cluster
+names one of it.
 
 An exit does not say which key signed it: name the plan that it was signed by (--plan), the cluster
-(--cluster, its cluster.json) or the keys (--validator-key). Registrations and changes name their keys.
+(--cluster), the deposit files of the validators, of any tool (--deposits), or the keys
+(--validator-key). Registrations and changes name their keys.
 That a change is its validator's, the chain alone knows: its credentials are the key's hash.
 
 Ends with 1 when a signature does not verify.
 
-Example:
-  conclave sign verify signed_exit-1234567.json --plan exits.plan.json";
+Examples:
+  conclave sign verify signed_exit-1234567.json --plan exits.plan.json
+  conclave sign verify exits.json --deposits deposit_data-1767225600.json --network hoodi";
 
 /// Verify signed exits, credential changes, registrations and deposits
 #[derive(Debug, Args)]
@@ -53,9 +56,13 @@ pub(in crate::cli) struct VerifyArgs {
     /// The plan that they were signed by: it names every key with its validator's index
     #[arg(long, value_name = "FILE")]
     plan: Option<PathBuf>,
-    /// The cluster whose keys signed: its cluster.json
+    /// The cluster whose keys signed: its cluster.json or cluster-lock.json, a record's directory, or
+    /// one of this home
+    #[arg(long, value_name = "CLUSTER")]
+    cluster: Option<String>,
+    /// A deposit file whose keys may have signed
     #[arg(long, value_name = "FILE")]
-    cluster: Option<PathBuf>,
+    deposits: Vec<PathBuf>,
     /// A validator key that may have signed, 96 hex characters
     #[arg(long = "validator-key", value_name = "KEY", value_parser = values::hex::<48>)]
     validator_keys: Vec<Hex<48>>,
@@ -151,16 +158,15 @@ fn tell(cx: &mut Context, report: &Report) {
 }
 
 /// The network and the keys, from all that was named.
-fn known(args: &VerifyArgs, cx: &Context) -> Result<(NetworkSpec, Keys), CommandError> {
+fn known(args: &VerifyArgs, cx: &mut Context) -> Result<(NetworkSpec, Keys), CommandError> {
     let mut keys = Keys {
         planned: BTreeMap::new(),
         loose: Vec::new(),
     };
     let mut network = args.network.clone();
-    let mut of = |found: &NetworkSpec, path: &Path| match &network {
+    let mut of = |found: &NetworkSpec, name: &str| match &network {
         Some(network) if network != found => Err(CommandError::failed(format!(
-            "{} is for {found}, not for {network}; nothing was checked",
-            path.display()
+            "{name} is for {found}, not for {network}; nothing was checked"
         ))),
         _ => {
             network = Some(found.clone());
@@ -174,7 +180,7 @@ fn known(args: &VerifyArgs, cx: &Context) -> Result<(NetworkSpec, Keys), Command
             CommandError::usage("--plan names no signing plan")
                 .hint("for a cluster name its cluster.json with --cluster")
         })?;
-        of(signing.network(), path)?;
+        of(signing.network(), &path.display().to_string())?;
         for message in signing.messages() {
             if let SignObject::Exit {
                 validator_index, ..
@@ -185,13 +191,13 @@ fn known(args: &VerifyArgs, cx: &Context) -> Result<(NetworkSpec, Keys), Command
             }
         }
     }
-    if let Some(path) = &args.cluster {
-        let cluster = Cluster::parse(&cx.read(path, crate::artifacts::cluster::MAX_BYTES)?)
-            .map_err(|error| {
-                CommandError::of(ErrorCode::FILE_INVALID, error.to_string()).about(path)
-            })?;
-        of(cluster.network(), path)?;
+    if let Some(name) = &args.cluster {
+        let (cluster, _) = cluster(name, cx)?;
+        of(cluster.network(), name)?;
         keys.loose.extend(cluster.sharing().group_keys().copied());
+    }
+    for path in &args.deposits {
+        keys.loose.extend(deposited(path, cx)?);
     }
     for key in &args.validator_keys {
         keys.loose.push(G1::from_bytes(&key.0).map_err(|error| {
@@ -203,6 +209,18 @@ fn known(args: &VerifyArgs, cx: &Context) -> Result<(NetworkSpec, Keys), Command
             .hint("--network NAME, or --plan or --cluster, which know it")
     })?;
     Ok((network, keys))
+}
+
+/// The keys of a deposit file, each once: instalments of a validator have one key.
+fn deposited(path: &Path, cx: &Context) -> Result<Vec<G1>, CommandError> {
+    let invalid = |why: String| CommandError::of(ErrorCode::FILE_INVALID, why).about(path);
+    let bytes = cx.read(path, deposit::MAX_BYTES)?;
+    let entries = parse_entries(&bytes).map_err(|error| invalid(error.to_string()))?;
+    let keys: Option<BTreeSet<[u8; 48]>> = entries.iter().map(ForeignEntry::pubkey).collect();
+    let keys = keys.ok_or_else(|| invalid("an entry of it has no key".to_owned()))?;
+    let read = keys.iter().map(G1::from_bytes);
+    read.collect::<Result<_, _>>()
+        .map_err(|error| invalid(format!("a key of it {error}")))
 }
 
 fn examine(
@@ -236,7 +254,7 @@ fn examine(
     let problems: Vec<(usize, String)> = match &file {
         SignedFile::Exits(exits) => {
             row.kind = "exits";
-            let (found, problems) = exits_of(exits, network, keys)?;
+            let (found, problems) = exits_of(exits, network, keys, &seed)?;
             row.exits = found;
             worded(problems)
         }
@@ -286,33 +304,39 @@ fn exits_of(
     exits: &[SignedExit],
     network: &NetworkSpec,
     keys: &Keys,
+    seed: &[u8; 32],
 ) -> Result<Exits, CommandError> {
     let loose = keys.loose.len();
     if keys.planned.is_empty() && loose == 0 {
         return Err(CommandError::usage(
             "an exit does not say which key signed it, and no key is named",
         )
-        .hint("--plan FILE, the plan that it was signed by; --cluster cluster.json; or --validator-key KEY"));
+        .hint("--plan FILE, the plan that it was signed by; --cluster CLUSTER; --deposits FILE; or --validator-key KEY"));
     }
-    if loose.saturating_mul(exits.len()) > MAX_ATTEMPTS {
+    let is_planned = |exit: &&SignedExit| {
+        let index = exit.message.validator_index;
+        keys.planned.contains_key(&index)
+    };
+    let unplanned = exits
+        .len()
+        .saturating_sub(exits.iter().filter(is_planned).count());
+    if loose.saturating_mul(unplanned) > MAX_ATTEMPTS {
         return Err(CommandError::usage(format!(
             "{} and {} would take too long to be tried with each other",
-            counted(exits.len(), "exit"),
+            counted(unplanned, "exit"),
             counted(loose, "key")
         ))
         .hint("name the plan that the exits were signed by: --plan FILE"));
     }
     let (mut found, mut problems) = (Vec::new(), Vec::new());
-    for (position, exit) in exits.iter().enumerate() {
-        // What a plan says of this index is all that counts for it.
-        let planned = keys.planned.get(&exit.message.validator_index);
-        let tried = planned.map_or(keys.loose.as_slice(), std::slice::from_ref);
-        match check_exit(exit, tried, network) {
-            Ok(at) => found.extend(tried.get(at).map(|key| ExitRow {
+    let checked = check_exits(exits, &keys.planned, &keys.loose, network, seed);
+    for (position, (exit, checked)) in exits.iter().zip(checked).enumerate() {
+        match checked {
+            Ok(key) => found.push(ExitRow {
                 validator_index: exit.message.validator_index,
                 epoch: exit.message.epoch,
                 public_key: Hex(key.to_bytes()),
-            })),
+            }),
             Err(problem) => problems.push((position, problem)),
         }
     }

@@ -10,9 +10,6 @@
     reason = "a benchmark may fail and count"
 )]
 
-#[path = "../tests/it/harness/camera.rs"]
-mod camera;
-
 use std::hint::black_box;
 
 use conclave::courier::qr::collect::{Collector, Seen};
@@ -20,9 +17,8 @@ use conclave::courier::qr::frames::{DOCUMENT_TYPE, FRAGMENT_BYTES, Frames};
 use conclave::courier::qr::payload;
 use conclave::courier::qr::sight::Picture;
 use conclave::courier::qr::symbol::Symbols;
+use conclave_camera::{Level, Random, Setting, Sheet, take};
 use criterion::{BenchmarkId, Criterion, Throughput};
-
-use crate::camera::{Level, Random, Setting, Sheet, take};
 
 fn noise(bytes: usize, random: &mut Random) -> Vec<u8> {
     let byte = |random: &mut Random| u8::try_from(random.below(256)).unwrap();
@@ -79,7 +75,7 @@ fn look(criterion: &mut Criterion) {
     let bytes = noise(1200, &mut random);
     let mut symbols =
         Symbols::new(Frames::new(DOCUMENT_TYPE, bytes, FRAGMENT_BYTES).unwrap()).unwrap();
-    let sheet = Sheet::of_symbol(&symbols.next().unwrap());
+    let sheet = Sheet::of_file(&symbols.next().unwrap().png(1));
     let mut group = criterion.benchmark_group("look at 1280x720");
     group.sample_size(20);
     for level in Level::ALL {

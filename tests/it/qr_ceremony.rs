@@ -8,10 +8,10 @@ use conclave::courier::qr::frames::{DOCUMENT_TYPE, FRAGMENT_BYTES, Frames};
 use conclave::courier::qr::payload;
 use conclave::courier::qr::sight::Picture;
 use conclave::courier::qr::symbol::Symbols;
+use conclave_camera::{Level, Random, Setting, Sheet, take};
 use serde_json::Value;
 
 use crate::harness::apart::{Apart, NAMES, Operator};
-use crate::harness::camera::{Level, Random, Setting, Sheet, take};
 use crate::harness::disk::every_file;
 use crate::harness::film::{Film, MISSED};
 
@@ -262,7 +262,7 @@ fn share_read(setting: &Setting, pictures: usize, fragment: usize) -> (usize, u1
         Symbols::new(Frames::new(DOCUMENT_TYPE, payload::wrap(&bytes), fragment).unwrap());
     let mut milliseconds = 0;
     let read = symbols.unwrap().zip(&texts).filter(|(symbol, text)| {
-        let photo = take(Some(&Sheet::of_symbol(symbol)), setting, &mut random);
+        let photo = take(Some(&Sheet::of_file(&symbol.png(1))), setting, &mut random);
         let picture = Picture::read(&photo.jpeg(85)).unwrap();
         let begun = std::time::Instant::now();
         let found = picture.text();

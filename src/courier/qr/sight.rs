@@ -7,8 +7,8 @@ use std::cell::Cell;
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use image::imageops::{FilterType, resize};
-use image::{GrayImage, ImageReader, Limits};
+use image::imageops::FilterType;
+use image::{DynamicImage, GrayImage, ImageReader, Limits};
 use rxing::{BarcodeFormat, DecodeHints};
 
 /// The most bytes of a picture's file: 32 MiB.
@@ -58,9 +58,9 @@ pub enum PictureError {
     Damaged(String),
 }
 
-/// Brightnesses, row by row.
+/// Brightnesses, row by row: always `ImageLuma8`.
 #[derive(Debug, Clone)]
-pub struct Picture(GrayImage);
+pub struct Picture(DynamicImage);
 
 impl Picture {
     /// Reads a PNG or JPEG file of at most [`MAX_PICTURE_BYTES`].
@@ -77,7 +77,7 @@ impl Picture {
         limits.max_alloc = Some(MAX_MEMORY);
         reader.limits(limits);
         match survived(|| reader.decode()) {
-            Some(Ok(picture)) => Ok(Self(picture.into_luma8())),
+            Some(Ok(picture)) => Ok(picture.into_luma8().into()),
             Some(Err(image::ImageError::Limits(_))) => Err(PictureError::TooLarge),
             Some(Err(image::ImageError::Unsupported(_))) => Err(PictureError::Format),
             Some(Err(error)) => Err(PictureError::Damaged(error.to_string())),
@@ -98,12 +98,12 @@ impl Picture {
         // The buffer must have exactly as many as there are pixels, or lines would be shifted.
         let pixels = u64::from(width).checked_mul(u64::from(height))?;
         (brightness.len() as u64 == pixels).then_some(())?;
-        GrayImage::from_raw(width, height, brightness).map(Self)
+        GrayImage::from_raw(width, height, brightness).map(Self::from)
     }
 
     /// Reads the text of a QR code in it, dark on light or light on dark, in any direction.
     pub fn text(&self) -> Option<String> {
-        let (width, height) = self.0.dimensions();
+        let (width, height) = (self.0.width(), self.0.height());
         let longest = width.max(height);
         // Half the size again and again, down to a small copy; looked at from that one up.
         let sizes: Vec<u32> = (0u32..16)
@@ -116,15 +116,20 @@ impl Picture {
             let half = |side: u32| side.checked_shr(halvings).unwrap_or(0).max(1);
             match halvings {
                 _ if half(longest) > LAST_SIDE => None,
-                0 => text_of(self.0.clone()),
-                _ => text_of(resize(
-                    &self.0,
-                    half(width),
-                    half(height),
-                    FilterType::Triangle,
-                )),
+                0 => text_of(self.0.to_luma8()),
+                _ => {
+                    let (width, height) = (half(width), half(height));
+                    let smaller = self.0.resize_exact(width, height, FilterType::Triangle);
+                    text_of(smaller.into_luma8())
+                }
             }
         })
+    }
+}
+
+impl From<GrayImage> for Picture {
+    fn from(picture: GrayImage) -> Self {
+        Self(picture.into())
     }
 }
 
@@ -201,7 +206,7 @@ mod tests {
                 image::imageops::flip_horizontal(&upright),
             ];
             for (at, picture) in turned.into_iter().enumerate() {
-                assert_eq!(Picture(picture).text().as_deref(), Some(TEXT), "{at}");
+                assert_eq!(Picture::from(picture).text().as_deref(), Some(TEXT), "{at}");
             }
         }
     }
@@ -209,7 +214,7 @@ mod tests {
     #[test]
     fn a_code_is_read_in_pictures_of_any_size() {
         for (scale, side) in [(1usize, 100u32), (2, 300), (8, 1500), (12, 4500)] {
-            let picture = Picture(on(side, 180, &code(scale)));
+            let picture = Picture::from(on(side, 180, &code(scale)));
             assert_eq!(picture.text().as_deref(), Some(TEXT), "{side}");
         }
     }
@@ -231,7 +236,7 @@ mod tests {
                 Luma([(x.wrapping_mul(2_654_435_761) ^ y.wrapping_mul(40_503)) as u8])
             }),
         ] {
-            assert_eq!(Picture(picture).text(), None);
+            assert_eq!(Picture::from(picture).text(), None);
         }
     }
 
@@ -312,7 +317,7 @@ mod tests {
         let of =
             |width, height, stride, bytes: &[u8]| Picture::of_yuyv(width, height, stride, bytes);
         let taken = of(width, height, stride, &bytes).unwrap();
-        assert_eq!(taken.0, picture);
+        assert_eq!(taken.0, picture.into());
         assert_eq!(taken.text().as_deref(), Some(TEXT));
         // The last line need not be filled up; more than was said is not looked at.
         assert!(of(width, height, stride, &bytes[..bytes.len() - 24]).is_some());

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use conclave::courier::qr::symbol::Symbol;
+use conclave_camera::{Level, Random, Setting, Sheet, take};
 
-use crate::harness::camera::{Level, Random, Setting, Sheet, take};
 use crate::harness::disk::every_file;
 
 /// The share of frames that a camera misses, in percent.
@@ -50,7 +50,7 @@ impl Film {
             "WIFI:T:WPA;S:guests;P:welcome;;",
             "UR:CONCLAVE/1-3/NOTWORDS",
         ] {
-            self.shoot(Some(&Sheet::of_symbol(&Symbol::new(text).unwrap())));
+            self.shoot(Some(&Sheet::of_file(&Symbol::new(text).unwrap().png(1))));
         }
         self.files.push(("jpg", b"no picture".to_vec()));
     }

@@ -2,7 +2,6 @@
 
 pub(crate) mod apart;
 pub(crate) mod binary;
-pub(crate) mod camera;
 pub(crate) mod ceremony;
 pub(crate) mod disk;
 pub(crate) mod faultplan;

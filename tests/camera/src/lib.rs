@@ -11,17 +11,16 @@
     reason = "pixels are counted and computed with; all of them are small"
 )]
 
-use conclave::courier::qr::symbol::Symbol;
 use image::ExtendedColorType;
 use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::PngEncoder;
 
 /// Numbers that look random (xorshift64*).
 #[derive(Debug, Clone)]
-pub(crate) struct Random(u64);
+pub struct Random(u64);
 
 impl Random {
-    pub(crate) fn new(seed: u64) -> Self {
+    pub fn new(seed: u64) -> Self {
         let mut random = Self(seed.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
         // The first ones of small seeds are alike.
         for _ in 0..8 {
@@ -37,16 +36,16 @@ impl Random {
         self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
     }
 
-    pub(crate) fn below(&mut self, count: usize) -> usize {
+    pub fn below(&mut self, count: usize) -> usize {
         (self.number() >> 33) as usize % count
     }
 
     /// Whether something that happens in so many of a hundred cases happens.
-    pub(crate) fn percent(&mut self, share: usize) -> bool {
+    pub fn percent(&mut self, share: usize) -> bool {
         self.below(100) < share
     }
 
-    pub(crate) fn shuffle<T>(&mut self, items: &mut [T]) {
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for at in (1..items.len()).rev() {
             items.swap(at, self.below(at + 1));
         }
@@ -66,7 +65,7 @@ impl Random {
 
 /// How a picture is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Level {
+pub enum Level {
     /// Screen and camera stand on a desk.
     Desk,
     /// The camera is in a hand.
@@ -78,18 +77,18 @@ pub(crate) enum Level {
 }
 
 impl Level {
-    pub(crate) const ALL: [Self; 4] = [Self::Desk, Self::Hand, Self::Motion, Self::Glare];
+    pub const ALL: [Self; 4] = [Self::Desk, Self::Hand, Self::Motion, Self::Glare];
 }
 
 /// What is before the camera.
-pub(crate) struct Sheet {
+pub struct Sheet {
     side: usize,
     light: Vec<u8>,
 }
 
 impl Sheet {
     /// A picture file with a code that fills it.
-    pub(crate) fn of_file(bytes: &[u8]) -> Self {
+    pub fn of_file(bytes: &[u8]) -> Self {
         let picture = image::load_from_memory(bytes).unwrap().into_luma8();
         assert_eq!(picture.width(), picture.height());
         Self {
@@ -97,39 +96,35 @@ impl Sheet {
             light: picture.into_raw(),
         }
     }
-
-    pub(crate) fn of_symbol(symbol: &Symbol) -> Self {
-        Self::of_file(&symbol.png(1))
-    }
 }
 
 /// One picture's circumstances.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Setting {
-    pub(crate) level: Level,
-    pub(crate) width: usize,
-    pub(crate) height: usize,
+pub struct Setting {
+    pub level: Level,
+    pub width: usize,
+    pub height: usize,
     /// Light modules on a dark ground.
-    pub(crate) inverted: bool,
+    pub inverted: bool,
     /// The camera is held at any angle; then the code is as large as still fits.
-    pub(crate) turned: bool,
+    pub turned: bool,
 }
 
 /// A picture, brightnesses row by row.
-pub(crate) struct Photo {
+pub struct Photo {
     width: usize,
     height: usize,
     light: Vec<u8>,
 }
 
 impl Photo {
-    pub(crate) fn png(&self) -> Vec<u8> {
+    pub fn png(&self) -> Vec<u8> {
         let mut file = Vec::new();
         self.write(PngEncoder::new(&mut file));
         file
     }
 
-    pub(crate) fn jpeg(&self, quality: u8) -> Vec<u8> {
+    pub fn jpeg(&self, quality: u8) -> Vec<u8> {
         let mut file = Vec::new();
         self.write(JpegEncoder::new_with_quality(&mut file, quality));
         file
@@ -143,7 +138,7 @@ impl Photo {
 }
 
 /// Takes a picture, of a screen or of nothing.
-pub(crate) fn take(sheet: Option<&Sheet>, setting: &Setting, random: &mut Random) -> Photo {
+pub fn take(sheet: Option<&Sheet>, setting: &Setting, random: &mut Random) -> Photo {
     let level = setting.level;
     let (width, height) = (setting.width, setting.height);
     let (degrees, jitter, blur, noise) = match level {

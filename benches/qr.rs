@@ -5,7 +5,6 @@
 #![expect(
     clippy::unwrap_used,
     clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
     clippy::missing_docs_in_private_items,
     reason = "a benchmark may fail and count"
 )]

@@ -206,7 +206,7 @@ mod tests {
                 Symbols::new(Frames::new(DOCUMENT_TYPE, payload(3000), fragment).unwrap()).unwrap();
             let full = symbols.full();
             let count = symbols.frames().fragments();
-            assert!(symbols.take(count * 70).all(|symbol| symbol.full() == full));
+            assert!(symbols.take(count * 20).all(|symbol| symbol.full() == full));
         }
     }
 

@@ -135,6 +135,8 @@ struct Care {
     proved: Option<Time>,
     #[serde(skip_serializing_if = "Option::is_none")]
     backup_checked: Option<Time>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    paper_checked: Option<Time>,
 }
 
 /// When it was, and of which file.
@@ -170,6 +172,7 @@ impl Care {
         Ok(Self {
             proved: upkeep.last(Done::Proved).map(Time::of),
             backup_checked: upkeep.last(Done::BackupChecked).map(Time::of),
+            paper_checked: upkeep.last(Done::PaperChecked).map(Time::of),
         })
     }
 
@@ -183,9 +186,10 @@ impl Care {
             None => not.to_owned(),
         };
         format!(
-            "{}, {}",
+            "{}, {}{}",
             day(&self.proved, "proved", "never proved"),
-            day(&self.backup_checked, "backup checked", "no checked backup")
+            day(&self.backup_checked, "backup checked", "no checked backup"),
+            day(&self.paper_checked, ", paper checked", "")
         )
     }
 }

@@ -454,7 +454,7 @@ impl Home {
 }
 
 /// Reads the description of a home; `root` and `path` are for messages.
-fn lock_home(disk: &dyn Disk, root: &Path) -> Result<DiskLock, HomeError> {
+pub(super) fn lock_home(disk: &dyn Disk, root: &Path) -> Result<DiskLock, HomeError> {
     let path = root.join(LOCK);
     for _ in 1..LOCK_TRIES {
         match disk.lock(&path) {

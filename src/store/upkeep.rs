@@ -1,4 +1,4 @@
-//! What was done for the shares of a ceremony after it: proved, or found whole in a backup.
+//! What was done for the shares of a ceremony after it: proved, or found whole in a backup or on paper.
 //!
 //! Each is a note of its own in `ceremonies/{cid}/upkeep`, or in `imported/{cid}/upkeep` where the cluster
 //! was made elsewhere, public and written once. They are for
@@ -10,8 +10,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::disk::{Disk, DiskError, Kind};
-use super::home::{Home, HomeError};
+use super::disk::{Access, Disk, DiskError, Kind};
+use super::home::{HomeError, lock_home};
 use super::imported::{CLUSTER, IMPORTED};
 use super::vault::CEREMONIES;
 use crate::hash::Digest;
@@ -32,6 +32,8 @@ const MAX_NOTE_BYTES: u64 = 4 << 10;
 pub enum Done {
     /// A backup was opened, and holds these very shares.
     BackupChecked,
+    /// Every one of these shares was read from paper.
+    PaperChecked,
     /// A proof of all shares was made.
     Proved,
 }
@@ -49,7 +51,8 @@ pub struct Note {
     pub cid: Digest,
     /// What.
     pub done: Done,
-    /// SHA-256 of the file that was made or checked.
+    /// SHA-256 of the file that was made or checked; of paper, of the shares' public keys, 48 bytes
+    /// each.
     pub sha256: Digest,
     /// The transcript T of the shares.
     pub transcript: Digest,
@@ -78,31 +81,31 @@ impl Note {
         }
     }
 
-    /// Writes it into a home. The same note again is fine.
-    pub fn keep(&self, home: &Home) -> Result<(), HomeError> {
+    /// Writes it into the home at `root`, which need not be open. The same note again is fine.
+    pub fn keep(&self, disk: &dyn Disk, root: &Path) -> Result<(), HomeError> {
         let done = match self.done {
             Done::BackupChecked => "backup-checked",
+            Done::PaperChecked => "paper-checked",
             Done::Proved => "proved",
         };
+        let cid = self.cid.to_string();
         // A cluster that was made elsewhere has its own directory, and no ceremony.
-        let imported = format!("{IMPORTED}/{}/{CLUSTER}", self.cid);
-        let place = match home.disk().kind(&home.path(&imported)?)? {
-            Some(_) => IMPORTED,
-            None => CEREMONIES,
+        let imported = root.join(IMPORTED).join(&cid);
+        let place = match disk.kind(&imported.join(CLUSTER))? {
+            Some(_) => imported,
+            None => root.join(CEREMONIES).join(&cid),
         };
-        let name = format!(
-            "{place}/{}/{DIRECTORY}/{}-{done}-{}.json",
-            self.cid,
-            self.at,
-            self.sha256.short()
-        );
+        let directory = place.join(DIRECTORY);
+        let path = directory.join(format!("{}-{done}-{}.json", self.at, self.sha256.short()));
         let bytes = json::pretty(self).map_err(|error| HomeError::Malformed {
-            path: home.root().join(&name),
+            path: path.clone(),
             reason: error.to_string(),
         })?;
         // The ceremony's own lock may be held by a `run` that stays; this one is held for moments.
-        let _lock = home.lock()?;
-        home.put_public(&name, &bytes)?;
+        let _lock = lock_home(disk, root)?;
+        disk.create_dir_all(&directory, Access::Private)?;
+        disk.clean_temporaries(&directory)?;
+        disk.create_or_same(&path, &bytes, Access::Public)?;
         Ok(())
     }
 }

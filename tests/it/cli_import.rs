@@ -364,7 +364,13 @@ fn cares(pair: &Pair, cid: &str) {
         back.stderr.contains("restored: the shares of operator 2"),
         "{back:?}"
     );
-    assert_eq!(listed(desk, "alice")[0]["state"], "imported");
+    let row = listed(desk, "alice")[0].clone();
+    assert_eq!(row["state"], "imported");
+    assert!(row.get("paper_checked").is_none(), "{row}");
+    let check = ["share", "check-paper", "lines.txt", "--cluster"];
+    let check = [&["--home", "alice"], &check[..], &["Pool West"]].concat();
+    desk.ok(&check);
+    assert!(listed(desk, "alice")[0]["paper_checked"]["at"].is_u64());
 }
 
 #[track_caller]

@@ -660,22 +660,24 @@ fn notes_of_upkeep_are_written_once_and_count_for_their_ceremony_alone() {
         &note(Done::Proved, b"second", 9),
         &note(Done::Proved, b"third", 8),
         &note(Done::BackupChecked, b"backup", 3),
+        &note(Done::PaperChecked, b"keys", 4),
     ] {
-        note.keep(&home).unwrap();
+        note.keep(&**home.disk(), home.root()).unwrap();
     }
     // Something else in its place is never written over.
     let changed = Note {
         challenge: Some("new".to_owned().try_into().unwrap()),
         ..first.clone()
     };
-    assert!(changed.keep(&home).is_err());
+    assert!(changed.keep(&**home.disk(), home.root()).is_err());
     let kept = upkeep(&cid);
     assert!(kept.unreadable().is_empty());
     assert_eq!(kept.last(Done::Proved).unwrap().at, 9);
     let backup = kept.last(Done::BackupChecked).unwrap();
     assert_eq!(*backup, note(Done::BackupChecked, b"backup", 3));
+    assert_eq!(kept.last(Done::PaperChecked).unwrap().at, 4);
     let files = every_file(&place(&cid));
-    assert_eq!(files.len(), 4);
+    assert_eq!(files.len(), 5);
     for (_, bytes) in &files {
         schema::assert_valid_json("upkeep", bytes);
     }

@@ -186,7 +186,7 @@ fn an_import_stands_in_the_home_and_the_same_again_is_harmless() {
     }
     // A note of upkeep stands beside the description, and not among the ceremonies.
     let note = Note::new(Done::Proved, cluster.cid(), cluster.cid(), b"proof", MADE);
-    note.keep(&home).unwrap();
+    note.keep(&**home.disk(), home.root()).unwrap();
     let upkeep = Upkeep::at(&RealDisk, &glances[0].directory).unwrap();
     assert_eq!(upkeep.last(Done::Proved), Some(&note));
     assert!(!fresh.root.join("ceremonies").exists());

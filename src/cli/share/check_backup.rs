@@ -173,7 +173,7 @@ fn at_home(
             if backup.is_required() {
                 Vault::new(&home).mark_backed_up(&cid, &note.transcript, &note.sha256)?;
             }
-            note.keep(&home)?;
+            note.keep(&*cx.disk, &root)?;
             AtHome::Same
         }
         InHome::Missing => AtHome::Missing,

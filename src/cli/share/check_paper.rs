@@ -1,20 +1,26 @@
 //! `share check-paper`.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use crate::ceremony::paper::PaperShare;
 use crate::cli::Context;
 use crate::cli::error::{CommandError, ErrorCode};
+use crate::cli::share::holding::own_index;
 use crate::cli::share::paper_lines;
 use crate::cli::share::public::{Public, cluster};
+use crate::crypto::point::G1;
 use crate::hash::Digest;
 use crate::json::Text;
+use crate::store::upkeep::{Done, Note};
 
 const EXAMPLE: &str = "\
 Reads: pictures (PNG, JPEG) of pages or of their codes, and text files that hold lines; without a file
 it asks for one line at the terminal, in as many pieces as you like. And the cluster: a cluster.json,
 which is taken on trust, as an Obol cluster-lock.json is; or a record, which is audited first; or a
-ceremony of this home, which is audited too; or an imported cluster of this home. Opens no home. Stores nothing.
+ceremony of this home, which is audited too; or an imported cluster of this home. Opens no home, and
+stores nothing of a paper. If the lines are all shares that the home holds of an audited or imported
+cluster, a note there says when they were found on paper.
 
 A line that was mistyped is not mended: the groups to look at are named, and it is typed again. Ends with
 1 when a line is not right.
@@ -45,6 +51,8 @@ struct Report {
     name: Text,
     /// Whether the cluster was recomputed from messages here.
     audited: bool,
+    /// Whether this home holds these shares, all of them, and notes that they are on paper.
+    noted: bool,
     lines: Vec<Row>,
 }
 
@@ -63,7 +71,7 @@ struct Row {
 
 pub(in crate::cli) fn run(args: &Args, cx: &mut Context) -> Result<(), CommandError> {
     paper_lines::require(&args.files, cx)?;
-    let (cluster, audited) = cluster(&args.cluster, cx)?;
+    let (cluster, transcript) = cluster(&args.cluster, cx)?;
     let mut lines = paper_lines::in_files(&args.files, cx)?;
     if args.files.is_empty() {
         paper_lines::explain(cx);
@@ -85,11 +93,21 @@ pub(in crate::cli) fn run(args: &Args, cx: &mut Context) -> Result<(), CommandEr
         }
     });
     let lines: Vec<Row> = rows.collect();
+    let ok = !lines.is_empty() && lines.iter().all(|row| row.ok);
+    let noted = ok
+        && note(cx, &cluster, transcript, &lines).unwrap_or_else(|error| {
+            cx.ui.warn(format!(
+                "this home could not note the check: {}",
+                error.message()
+            ));
+            false
+        });
     let report = Report {
-        ok: !lines.is_empty() && lines.iter().all(|row| row.ok),
+        ok,
         cid: *cluster.cid(),
         name: cluster.name().clone(),
-        audited,
+        audited: transcript.is_some(),
+        noted,
         lines,
     };
     if args.json {
@@ -112,6 +130,37 @@ pub(in crate::cli) fn run(args: &Args, cx: &mut Context) -> Result<(), CommandEr
     .hint("compare with the paper, and check again; while the vault has the share, print it anew: conclave share paper"))
 }
 
+/// Notes in this home that its shares are on paper, if they are the ones that were read, and all.
+fn note(
+    cx: &Context,
+    cluster: &Public,
+    transcript: Option<Digest>,
+    lines: &[Row],
+) -> Result<bool, CommandError> {
+    let transcript = match (cluster, transcript) {
+        (_, Some(transcript)) => transcript,
+        // Its description is all that there is of it, and the id is the description's hash.
+        (Public::Imported(cluster), None) => *cluster.cid(),
+        // A file that holds no signature may describe other keys than the home's.
+        (Public::Made(_), None) => return Ok(false),
+    };
+    let Some((index, root)) = own_index(cx, cluster.cid())? else {
+        return Ok(false);
+    };
+    let sharing = cluster.sharing();
+    let read: BTreeSet<usize> = lines.iter().filter_map(|row| row.validator).collect();
+    let mine = lines.iter().all(|row| row.index == Some(index.get()));
+    let position = sharing.indices().iter().position(|x| *x == index.get());
+    let (true, true, Some(position)) = (mine, read.len() == sharing.validators(), position) else {
+        return Ok(false);
+    };
+    let keys: Vec<u8> = sharing.shares_of(position).flat_map(G1::to_bytes).collect();
+    let now = cx.clock.unix_seconds();
+    let note = Note::new(Done::PaperChecked, cluster.cid(), &transcript, &keys, now);
+    note.keep(&*cx.disk, &root)?;
+    Ok(true)
+}
+
 fn tell(cx: &mut Context, report: &Report, cluster: &Public) {
     if !report.audited && matches!(cluster, Public::Made(_)) {
         cx.ui.note("the cluster file was taken on trust: it holds no signature; name the record to have it audited");
@@ -131,5 +180,9 @@ fn tell(cx: &mut Context, report: &Report, cluster: &Public) {
                 problem.as_deref().unwrap_or_default()
             ),
         });
+    }
+    if report.noted {
+        cx.ui
+            .note("this home holds the same shares, and notes that they are on paper");
     }
 }

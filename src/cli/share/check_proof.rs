@@ -84,7 +84,7 @@ struct Claim {
 }
 
 pub(in crate::cli) fn run(args: &Args, cx: &mut Context) -> Result<(), CommandError> {
-    let (cluster, audited) = cluster(&args.cluster, cx)?;
+    let (cluster, transcript) = cluster(&args.cluster, cx)?;
     let mut proofs = Vec::new();
     for file in &args.files {
         let bytes = cx.read(file, MAX_SHARE_PROOF_BYTES)?;
@@ -112,7 +112,7 @@ pub(in crate::cli) fn run(args: &Args, cx: &mut Context) -> Result<(), CommandEr
         cid: *cluster.cid(),
         outcome: *cluster.outcome(),
         name: cluster.name().clone(),
-        audited,
+        audited: transcript.is_some(),
         unproved: operators.filter(|index| !proved.contains(index)).collect(),
         proofs,
     };

@@ -1,6 +1,7 @@
 //! What the vault's shares belong to: a ceremony of this home, or a cluster that was made elsewhere.
 
 use std::path::{Path, PathBuf};
+use std::str::FromStr as _;
 
 use crate::ceremony::imported::ImportedCluster;
 use crate::ceremony::plan::Plan;
@@ -8,11 +9,14 @@ use crate::cli::Context;
 use crate::cli::error::{CommandError, ErrorCode};
 use crate::cli::share::{State, is_stored};
 use crate::cli::status::{self, ambiguous};
+use crate::crypto::identity::IdentityPublic;
 use crate::ethereum::network::NetworkSpec;
 use crate::hash::Digest;
 use crate::json::Text;
+use crate::store::home::{Home, HomeError};
 use crate::store::imported::{self, ImportedGlance};
-use crate::store::vault::Glance;
+use crate::store::vault::{Glance, glance};
+use crate::wire::roster::Index;
 
 /// One of them, found by its name.
 pub(super) struct Holding {
@@ -91,6 +95,41 @@ pub(super) fn state(
         (true, _) if found.cluster.is_err() => Some(State::Unreadable),
         (true, _) => Some(State::Imported),
     })
+}
+
+/// The index of this home's operator in a cluster that its vault holds shares of, and the home. No
+/// passphrase is needed.
+pub(super) fn own_index(
+    cx: &Context,
+    cid: &Digest,
+) -> Result<Option<(Index, PathBuf)>, CommandError> {
+    // A machine that keeps paper alone may have no place for a home at all.
+    let Ok(root) = cx.home_root() else {
+        return Ok(None);
+    };
+    let public = match Home::public(&*cx.disk, &root) {
+        Err(HomeError::NoHome(_)) => return Ok(None),
+        other => other?,
+    };
+    if !is_stored(cx, &root, cid)? {
+        return Ok(None);
+    }
+    let elsewhere = imported::glance(&*cx.disk, &root)?;
+    let index = match elsewhere.iter().find(|found| found.cid == *cid) {
+        Some(found) => found.index,
+        None => {
+            let ceremonies = glance(&cx.disk, &root)?;
+            let found = ceremonies.iter().find(|found| found.cid == *cid);
+            let me = IdentityPublic::from_str(&public.identity).ok();
+            let (Some(found), Some(me)) = (found, me) else {
+                return Ok(None);
+            };
+            let plan = Plan::parse(&found.board.plan_bytes()?)?;
+            let operator = plan.roster().by_identity(&me);
+            operator.map(|operator| operator.index)
+        }
+    };
+    Ok(index.map(|index| (index, root)))
 }
 
 /// Finds what shares belong to, by its id's start, its name, or a plan's file.

@@ -69,7 +69,7 @@ pub(in crate::cli) fn run(args: &Args, cx: &mut Context) -> Result<(), CommandEr
             now,
         )
     };
-    note.keep(&home)?;
+    note.keep(&*cx.disk, &root)?;
     cx.ui.data(args.output.display());
     cx.ui.note(format!(
         "proves all shares of operator {} for {} of {}; the file is public",

@@ -204,19 +204,19 @@ pub(super) fn messages(files: &RecordFiles) -> Result<BTreeMap<String, Vec<u8>>,
     Ok(messages)
 }
 
-/// Reads the cluster from whatever names it; says whether it was audited here.
+/// Reads the cluster from whatever names it; with its transcript T if it was audited here.
 pub(in crate::cli) fn cluster(
     name: &str,
     cx: &mut Context,
-) -> Result<(Public, bool), CommandError> {
+) -> Result<(Public, Option<Digest>), CommandError> {
     let path = Path::new(name);
     let place = match cx.disk.kind(path)? {
         Some(Kind::Directory) => path.to_owned(),
         Some(_) => {
             return Ok(match read_file(cx, path)? {
-                ClusterFile::Made(cluster) => (Public::Made(cluster), false),
+                ClusterFile::Made(cluster) => (Public::Made(cluster), None),
                 ClusterFile::Imported(cluster) | ClusterFile::ObolLock(cluster) => {
-                    (Public::Imported(cluster), false)
+                    (Public::Imported(cluster), None)
                 }
             });
         }
@@ -224,11 +224,12 @@ pub(in crate::cli) fn cluster(
             let root = cx.home_root()?;
             match find(cx, &root, name)?.origin {
                 Origin::Ceremony { glance, .. } => glance.board.path().to_owned(),
-                Origin::Imported(cluster) => return Ok((Public::Imported(cluster), false)),
+                Origin::Imported(cluster) => return Ok((Public::Imported(cluster), None)),
             }
         }
     };
     let (found, _) = audited(cx, &place)?;
     let (plan, outcome) = found.keys().map_err(|error| error.about(&place))?;
-    Ok((Public::Made(Box::new(Cluster::new(plan, outcome)?)), true))
+    let cluster = Public::Made(Box::new(Cluster::new(plan, outcome)?));
+    Ok((cluster, Some(*outcome.transcript())))
 }

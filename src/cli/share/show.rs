@@ -131,6 +131,7 @@ fn tell(args: &Args, cx: &mut Context, report: &Report) {
     for (done, time) in [
         ("proved", &report.care.proved),
         ("backup checked", &report.care.backup_checked),
+        ("paper checked", &report.care.paper_checked),
     ] {
         if let Some(time) = time {
             let challenge = time.challenge.as_ref();

@@ -58,6 +58,13 @@ pub enum PictureError {
     Damaged(String),
 }
 
+/// What a decoder says, in one line: some of them end theirs.
+fn damaged(error: &dyn std::fmt::Display) -> PictureError {
+    let text = error.to_string();
+    let words: Vec<&str> = text.split_whitespace().collect();
+    PictureError::Damaged(words.join(" "))
+}
+
 /// Brightnesses, row by row: always `ImageLuma8`.
 #[derive(Debug, Clone)]
 pub struct Picture(DynamicImage);
@@ -67,7 +74,7 @@ impl Picture {
     pub fn read(bytes: &[u8]) -> Result<Self, PictureError> {
         let mut reader = ImageReader::new(Cursor::new(bytes))
             .with_guessed_format()
-            .map_err(|error| PictureError::Damaged(error.to_string()))?;
+            .map_err(|error| damaged(&error))?;
         if reader.format().is_none() {
             return Err(PictureError::Format);
         }
@@ -80,7 +87,7 @@ impl Picture {
             Some(Ok(picture)) => Ok(picture.into_luma8().into()),
             Some(Err(image::ImageError::Limits(_))) => Err(PictureError::TooLarge),
             Some(Err(image::ImageError::Unsupported(_))) => Err(PictureError::Format),
-            Some(Err(error)) => Err(PictureError::Damaged(error.to_string())),
+            Some(Err(error)) => Err(damaged(&error)),
             None => Err(PictureError::Damaged("its decoder gave up".to_owned())),
         }
     }

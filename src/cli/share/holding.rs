@@ -108,7 +108,8 @@ pub(super) fn own_index(
         return Ok(None);
     };
     let public = match Home::public(&*cx.disk, &root) {
-        Err(HomeError::NoHome(_)) => return Ok(None),
+        // A home that was named has to be there.
+        Err(HomeError::NoHome(_)) if cx.global.home.is_none() => return Ok(None),
         other => other?,
     };
     if !is_stored(cx, &root, cid)? {

@@ -205,8 +205,8 @@ mod tests {
             let symbols =
                 Symbols::new(Frames::new(DOCUMENT_TYPE, payload(3000), fragment).unwrap()).unwrap();
             let full = symbols.full();
-            let count = symbols.frames().fragments();
-            assert!(symbols.take(count * 20).all(|symbol| symbol.full() == full));
+            // Numbers of one to four digits, whatever the number of fragments.
+            assert!(symbols.take(1100).all(|symbol| symbol.full() == full));
         }
     }
 
